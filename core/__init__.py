@@ -1,0 +1,1 @@
+"""The logic of the GAN Dissection Dashboard. Nothing in here knows Streamlit."""
