@@ -1,0 +1,4 @@
+"""`python -m core …`: see core/cli."""
+from core.cli import run
+
+run()
