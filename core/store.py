@@ -196,7 +196,7 @@ def _read_manifest(folder: Path, key: str) -> dict[str, Any]:
 
 def _read_arrays(folder: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(folder / "arrays.npz", allow_pickle=False) as file:
+        with (folder / "arrays.npz").open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
         raise StoreError(f"the stored run {folder} is damaged (arrays.npz: {error}); delete it and run again") from error

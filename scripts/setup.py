@@ -58,7 +58,7 @@ def wanted(dev: bool) -> str:
 
 def install(dev: bool) -> None:
     """Creates the environment and installs, unless the stamp says that this very text is installed already."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (this script runs before anything checks the version)
         sys.exit(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; set PYTHON=/path/to/python3.11")
     text = wanted(dev)
     stamp = VENV / (".installed-dev" if dev else ".installed")
