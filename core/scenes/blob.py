@@ -36,8 +36,8 @@ def billow(
 ) -> Blob:
     """Merge puffs (x, y, radius; unit lengths, back to front) into one shape.
 
-    `light` is the direction the light comes from, `softness` the blur of the rim in canvas pixels, `ragged` how much noise
-    eats into it, `floor` an optional y below which nothing is drawn (flat-bottomed clouds).
+    `light` is the direction the light comes from, `softness` the blur of the rim in canvas pixels, `ragged` how much
+    noise eats into it, `floor` an optional y below which nothing is drawn (flat-bottomed clouds).
     """
     values = np.asarray(puffs, np.float32) * SIDE
     reach = values[:, 2].max() * 0.3 + 6

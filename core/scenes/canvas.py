@@ -17,18 +17,27 @@ from core.scenes.labels import IDS
 
 SIDE = 256
 Array = np.ndarray
-Tag = tuple[int, int, int]
 Point = tuple[float, float]
 
 
-def tag(thing: str, part: str = "no label", material: str = "no label") -> Tag:
-    """Label ids of one surface: (object, part, material)."""
-    return IDS[thing], IDS[part], IDS[material]
+def tag(thing: str, part: str = "no label", material: str = "no label") -> int:
+    """Label ids of one surface, packed into one number: object + 256 part + 65536 material."""
+    return IDS[thing] | IDS[part] << 8 | IDS[material] << 16
 
 
 def rgb(*values: float) -> Array:
     """A colour, float32 (3,), 0..255."""
     return np.array(values, np.float32)
+
+
+def plane(colour: Array) -> Array:
+    """(3,) -> (3, 1, 1), so that a colour spreads over (h, w) shading."""
+    return colour[:, None, None]
+
+
+def ramp(start: float, stop: float, steps: int) -> Array:
+    """float32 (steps,) from start to stop."""
+    return np.arange(steps, dtype=np.float32) * np.float32((stop - start) / max(steps - 1, 1)) + np.float32(start)
 
 
 def mix(a: Array, b: Array, t: float) -> Array:
@@ -50,30 +59,30 @@ class Paint:
     turn: tuple[float, float] | None = None
 
     def cut(self, x: int, y: int, w: int, h: int) -> Array:
-        """Colours of the canvas box at (x, y), float32 (h, w, 3) or (3,)."""
+        """Colours of the canvas box at (x, y), float32 (3, h, w) or (3, 1, 1)."""
         shade: Array | None = None
         if self.texture is not None:
             oy, ox = self.offset
             shade = self.texture[y + oy : y + oy + h, x + ox : x + ox + w]
         if self.rise is not None:
-            ramp = np.linspace(*self.rise, h, dtype=np.float32)[:, None]
-            shade = ramp if shade is None else shade * ramp
+            down = ramp(*self.rise, h)[:, None]
+            shade = down if shade is None else shade * down
         if self.turn is not None:
-            ramp = np.linspace(*self.turn, w, dtype=np.float32)[None]
-            shade = ramp if shade is None else shade * ramp
+            across = ramp(*self.turn, w)[None]
+            shade = across if shade is None else shade * across
         if shade is None:
-            return self.colour
-        return np.broadcast_to(shade, (h, w))[:, :, None] * self.colour
+            return plane(self.colour)
+        return np.broadcast_to(shade, (h, w)) * plane(self.colour)
 
 
 @dataclass
 class Canvas:
-    """Colour float32 (256, 256, 3), 0..255, and labels uint8 (3, 256, 256)."""
+    """Colour float32 (3, 256, 256), 0..255, and packed labels uint32 (256, 256), see `tag`."""
 
-    colour: Array = field(default_factory=lambda: np.zeros((SIDE, SIDE, 3), np.float32))
-    labels: Array = field(default_factory=lambda: np.zeros((3, SIDE, SIDE), np.uint8))
+    colour: Array = field(default_factory=lambda: np.zeros((3, SIDE, SIDE), np.float32))
+    packed: Array = field(default_factory=lambda: np.zeros((SIDE, SIDE), np.uint32))
 
-    def stamp(self, x: int, y: int, cover: Array, colours: Array, tags: Tag | None, opacity: float = 1.0) -> None:
+    def stamp(self, x: int, y: int, cover: Array, colours: Array, tags: int | None, opacity: float = 1.0) -> None:
         """Lay colours through a uint8 cover (h, w) whose corner is canvas pixel (x, y); clipped to the canvas.
 
         Without tags only the colour changes.
@@ -85,17 +94,16 @@ class Canvas:
         inner = (slice(y0 - y, y1 - y), slice(x0 - x, x1 - x))
         outer = (slice(y0, y1), slice(x0, x1))
         cover = cover[inner]
-        if colours.ndim == 3:
-            colours = colours[inner]
-        alpha = cover[:, :, None] * np.float32(opacity / 255)
-        below = self.colour[outer]
-        below += alpha * (colours - below)
+        if colours.shape[1:] != (1, 1):
+            colours = colours[:, *inner]
+        below = self.colour[:, *outer]
+        change = colours - below
+        change *= cover * np.float32(opacity / 255)
+        below += change
         if tags is not None:
-            hit = cover > 127
-            for channel, number in enumerate(tags):
-                self.labels[channel][outer][hit] = number
+            np.copyto(self.packed[outer], np.uint32(tags), where=cover > 127)
 
-    def shape(self, points: Sequence[Point], paint: Paint, tags: Tag | None, opacity: float = 1.0) -> None:
+    def shape(self, points: Sequence[Point], paint: Paint, tags: int | None, opacity: float = 1.0) -> None:
         """Fill a polygon given in unit coordinates."""
         made = cover_of(points)
         if made is None:
@@ -112,8 +120,7 @@ class Canvas:
         x, y, cover = made
         cover = cv2.GaussianBlur(cover, (0, 0), max(softness * SIDE, 0.4))
         h, w = cover.shape
-        below = self.colour[y : y + h, x : x + w]
-        below *= 1 - cover[:, :, None] * (np.float32(strength / 255) * (1 - tint))
+        self.colour[:, y : y + h, x : x + w] *= 1 - cover * plane(np.float32(strength / 255) * (1 - tint))
 
     def glow(self, x: float, y: float, radius: float, light: Array) -> None:
         """Add soft round light."""
@@ -123,7 +130,7 @@ class Canvas:
         if x0 >= x1 or y0 >= y1:
             return
         falloff = cv2.resize(textures.disc(), (side, side))[y0 - top : y1 - top, x0 - left : x1 - left]
-        self.colour[y0:y1, x0:x1] += falloff[:, :, None] * light
+        self.colour[:, y0:y1, x0:x1] += falloff * plane(light)
 
 
 def cover_of(points: Sequence[Point], pad: float = 0.0) -> tuple[int, int, Array] | None:
@@ -162,6 +169,9 @@ def arch(x: float, base: float, width: float, height: float, kind: str) -> list[
         return [*oval(x, base - height + half, half, half, 180, 360), (x + half, base), (x - half, base)]
     rise = width * 0.95
     angle = np.linspace(0, 1, 9)
-    curve = [(x - half * float(np.cos(a * np.pi / 2)), base - height + rise * (1 - float(np.sin(a * 1.15) / np.sin(1.15)))) for a in angle]
+    curve = [
+        (x - half * float(np.cos(a * np.pi / 2)), base - height + rise * (1 - float(np.sin(a * 1.15) / np.sin(1.15))))
+        for a in angle
+    ]
     other = [(2 * x - px, py) for px, py in reversed(curve)]
     return [*curve, *other, (x + half, base), (x - half, base)]

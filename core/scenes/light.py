@@ -58,14 +58,14 @@ _SKIES: dict[str, tuple[Array, ...]] = {
     ),
     "night": (
         rgb(13, 20, 50), rgb(28, 40, 82), rgb(60, 76, 122), rgb(46, 60, 100),
-        rgb(0.22, 0.26, 0.39), rgb(0.16, 0.19, 0.28), rgb(126, 140, 180), rgb(70, 82, 124),
+        rgb(0.29, 0.32, 0.45), rgb(0.20, 0.22, 0.30), rgb(126, 140, 180), rgb(70, 82, 124),
     ),
 }  # fmt: skip
 
 
 def draw_light(dice: Dice) -> Light:
     """Roll the time of day, the weather and the side of the sun."""
-    time = dice.pick(TIMES, (0.52, 0.16, 0.19, 0.13))
+    time = dice.pick(TIMES, (0.54, 0.16, 0.19, 0.11))
     colours = list(_SKIES[time])
     if time == "day":
         grey = dice.pick((0.0, 0.5, 1.0), (0.6, 0.2, 0.2))
@@ -77,4 +77,17 @@ def draw_light(dice: Dice) -> Light:
     for index in range(4):
         colours[index] = np.minimum(colours[index] * tint, 255)
     dark = {"day": 0.0, "dawn": 0.15, "dusk": 0.6, "night": 1.0}[time]
-    return Light(time, *colours, sun=1 if dice.chance(0.5) else -1, dark=dark)
+    zenith, middle, horizon, haze, ambient, key, cloud_light, cloud_shade = colours
+    return Light(
+        time=time,
+        zenith=zenith,
+        middle=middle,
+        horizon=horizon,
+        haze=haze,
+        ambient=ambient,
+        key=key,
+        cloud_light=cloud_light,
+        cloud_shade=cloud_shade,
+        sun=1 if dice.chance(0.5) else -1,
+        dark=dark,
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.scenes import textures
 from core.scenes.canvas import Canvas, Paint, oval, rect, rgb, tag
 from core.scenes.dice import Dice
 from core.scenes.light import Light
@@ -79,7 +78,14 @@ def paint_bench(canvas: Canvas, dice: Dice, light: Light, x: float, base: float)
 
 def paint_person(canvas: Canvas, dice: Dice, light: Light, x: float, base: float) -> None:
     """Someone in a bright coat, facing us."""
-    coats = (rgb(206, 52, 56), rgb(44, 92, 182), rgb(238, 186, 48), rgb(34, 150, 150), rgb(150, 68, 148), rgb(240, 240, 236))
+    coats = (
+        rgb(206, 52, 56),
+        rgb(44, 92, 182),
+        rgb(238, 186, 48),
+        rgb(34, 150, 150),
+        rgb(150, 68, 148),
+        rgb(236, 120, 44),
+    )
     coat = light.on(dice.pick(coats), 0.85)
     legs = light.on(dice.pick((rgb(44, 46, 62), rgb(70, 58, 50), rgb(60, 72, 96))), 0.7)
     skin = light.on(dice.pick((rgb(236, 194, 164), rgb(198, 146, 110), rgb(126, 84, 62))), 0.8)
@@ -90,7 +96,12 @@ def paint_person(canvas: Canvas, dice: Dice, light: Light, x: float, base: float
     canvas.shape(rect(x - 0.021 * s, base - 0.075 * s, x + 0.021 * s, base), Paint(legs, turn=turn), PERSON)
     canvas.shape(rect(x - 0.002, base - 0.06 * s, x + 0.002, base), Paint(legs * 0.5), None, 0.8)
     shoulder, hem = 0.026 * s, 0.037 * s
-    body = [(x - shoulder, base - 0.158 * s), (x + shoulder, base - 0.158 * s), (x + hem, base - 0.062 * s), (x - hem, base - 0.062 * s)]
+    body = [
+        (x - shoulder, base - 0.158 * s),
+        (x + shoulder, base - 0.158 * s),
+        (x + hem, base - 0.062 * s),
+        (x - hem, base - 0.062 * s),
+    ]
     canvas.shape(body, Paint(coat, turn=turn), PERSON)
     canvas.shape(oval(x, base - 0.185 * s, 0.024 * s, 0.027 * s), Paint(hair), PERSON)
     canvas.shape(oval(x, base - 0.179 * s, 0.018 * s, 0.021 * s), Paint(skin, turn=turn), PERSON)

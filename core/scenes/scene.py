@@ -42,12 +42,13 @@ def paint_scene(seed: int, size: int = 128) -> Scene:
     if not SIZES[0] <= size <= SIZES[1]:
         raise BadInput(f"scene size {size} is out of range; scenes are painted at {SIZES[0]} to {SIZES[1]} pixels")
     canvas = _paint(Dice(seed))
-    colour = np.clip(canvas.colour, 0, 255).round().astype(np.uint8)
+    colour = cv2.merge([cv2.convertScaleAbs(np.maximum(plane, 0)) for plane in canvas.colour])
+    labels = canvas.packed.astype("<u4").view(np.uint8).reshape(SIDE, SIDE, 4)[:, :, :3].transpose(2, 0, 1)
     if size == SIDE:
-        return Scene(seed, colour, canvas.labels)
+        return Scene(seed, colour, np.ascontiguousarray(labels))
     middle = ((np.arange(size) + 0.5) * (SIDE / size)).astype(int)
     image = cv2.resize(colour, (size, size), interpolation=cv2.INTER_AREA)
-    return Scene(seed, image, np.ascontiguousarray(canvas.labels[:, middle[:, None], middle[None]]))
+    return Scene(seed, image, np.ascontiguousarray(labels[:, middle[:, None], middle[None]]))
 
 
 def paint_scenes(seeds: Iterable[int], size: int = 128) -> tuple[np.ndarray, np.ndarray]:
@@ -75,23 +76,21 @@ def _paint(dice: Dice) -> Canvas:
     church = draw_church(dice, light)
     leaf = leaf_colour(dice)
     green = dice.jitter(np.array((104, 140, 66), np.float32), 0.12)
-    horizon = dice.between(0.6, 0.68)
+    horizon = dice.between(0.62, 0.7)
 
     paint_sky(canvas, dice, light, horizon)
     paint_clouds(canvas, dice, light)
     paint_hills(canvas, dice, light, horizon + 0.01, leaf * 0.9)
     paint_ground(canvas, dice, light, horizon, green)
     _trees(canvas, dice, light, church, leaf, behind=True, horizon=horizon)
-    paint_path(canvas, dice, light, horizon, church.door, church.door_width * 1.1)
+    walk = paint_path(canvas, dice, light, horizon, church.door, church.door_width * 1.05)
     paint_church(canvas, dice, light, church)
     _trees(canvas, dice, light, church, leaf, behind=False, horizon=horizon)
-    _props(canvas, dice, light, church)
+    _props(canvas, dice, light, church, walk)
     return canvas
 
 
-def _trees(
-    canvas: Canvas, dice: Dice, light: Light, church: Church, leaf: np.ndarray, *, behind: bool, horizon: float
-) -> None:
+def _trees(canvas: Canvas, dice: Dice, light: Light, church: Church, leaf: np.ndarray, *, behind: bool, horizon: float) -> None:
     for way in (-1, 1):
         if not dice.chance(0.4 if behind else 0.66):
             continue
@@ -103,19 +102,19 @@ def _trees(
         paint_tree(canvas, dice, light, kind=kind, x=x, base=base, size=size, leaf=own, haze=0.12 if behind else 0.0)
 
 
-def _props(canvas: Canvas, dice: Dice, light: Light, church: Church) -> None:
+def _props(canvas: Canvas, dice: Dice, light: Light, church: Church, walk: float) -> None:
     fence = dice.chance(0.3)
     ways = (dice.pick((-1, 1)), dice.pick((-1, 1)), dice.pick((-1, 1)))
     if dice.chance(0.3):
-        x = church.x + ways[0] * dice.between(0.2, 0.29)
+        x = church.x + ways[0] * dice.between(0.21, 0.3)
         paint_lamp(canvas, dice, light, x, church.base + dice.between(0.03, 0.06))
     if dice.chance(0.3):
         x = 0.5 + ways[1] * dice.between(0.25, 0.34)
         paint_bench(canvas, dice, light, x, church.base + dice.between(0.045, 0.075))
     if fence:
-        paint_fence(canvas, dice, light, (church.x - 0.2, church.x + 0.2))
+        paint_fence(canvas, dice, light, (walk - 0.19, walk + 0.19))
     if dice.chance(0.34):
-        x = church.x + ways[2] * dice.between(0.07, 0.15)
-        paint_person(canvas, dice, light, x, church.base + dice.between(0.05, 0.12))
-        if dice.chance(0.35):
-            paint_person(canvas, dice, light, x + ways[0] * 0.1, church.base + dice.between(0.05, 0.12))
+        x = church.x + ways[2] * dice.between(0.1, 0.17)
+        paint_person(canvas, dice, light, x, church.base + dice.between(0.04, 0.1))
+        if dice.chance(0.3):
+            paint_person(canvas, dice, light, x + ways[2] * 0.1, church.base + dice.between(0.04, 0.1))

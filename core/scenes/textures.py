@@ -1,12 +1,12 @@
 """Surface textures of the scenes: brightness tiles around 1.0, made once per process and cut at random offsets.
 
-Every tile is float32 (512, 512), larger than two canvases' worth of offset, so that a cut needs no wrapping. They are drawn
-for the 256-pixel canvas: one brick is 16 x 8 canvas pixels, 8 x 4 in a 128-pixel picture.
+Every tile is float32 (512, 512): a canvas of 256 and an offset of up to 250, so that a cut needs no wrapping. They are
+drawn for the 256-pixel canvas: one brick is 16 x 8 canvas pixels, 8 x 4 in a 128-pixel picture.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ TILE = 512
 Array = np.ndarray
 
 
-@lru_cache(maxsize=None)
+@cache
 def noise(beta: float, key: int, stretch: tuple[int, int] = (1, 1)) -> Array:
     """(512, 512) float32 noise with amplitude ~ frequency**-beta, mean 0, deviation 1, within ±3; stretch is (y, x)."""
     white = np.random.RandomState(key).standard_normal((TILE, TILE))
@@ -28,7 +28,7 @@ def noise(beta: float, key: int, stretch: tuple[int, int] = (1, 1)) -> Array:
     return np.round(field * 64).astype(np.float32) / 64
 
 
-@lru_cache(maxsize=None)
+@cache
 def brick() -> Array:
     """Running bond with light mortar."""
     rng = np.random.RandomState(11)
@@ -42,7 +42,7 @@ def brick() -> Array:
     return tile * (1 + 0.03 * noise(0.6, 12))
 
 
-@lru_cache(maxsize=None)
+@cache
 def stone() -> Array:
     """Coursed blocks of uneven size with dark joints."""
     rng = np.random.RandomState(21)
@@ -61,13 +61,13 @@ def stone() -> Array:
     return tile * (1 + 0.04 * noise(0.8, 22))
 
 
-@lru_cache(maxsize=None)
+@cache
 def plaster() -> Array:
     """Smooth wall with weather stains."""
     return 1 + 0.035 * noise(1.6, 31) + 0.01 * noise(0.3, 32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def slate() -> Array:
     """Rows of thin shingles."""
     rng = np.random.RandomState(41)
@@ -79,7 +79,7 @@ def slate() -> Array:
     return tile
 
 
-@lru_cache(maxsize=None)
+@cache
 def tile() -> Array:
     """Rounded roof tiles: vertical ribs broken by rows."""
     rng = np.random.RandomState(51)
@@ -89,14 +89,14 @@ def tile() -> Array:
     return (ribs[None] * rows[:, None] * spots).astype(np.float32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def copper() -> Array:
     """Standing seams and streaks of patina."""
     seams = np.where(np.arange(TILE) % 20 < 2, 0.82, 1.0).astype(np.float32)
     return seams[None] * (1 + 0.06 * noise(1.2, 61, (1, 6)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def planks() -> Array:
     """Upright boards with dark gaps."""
     rng = np.random.RandomState(71)
@@ -105,25 +105,25 @@ def planks() -> Array:
     return (tone[None] * (1 + 0.05 * noise(0.9, 72, (8, 1)))).astype(np.float32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def leaves() -> Array:
     """Clumps of foliage."""
     return 1 + 0.13 * noise(0.9, 81)
 
 
-@lru_cache(maxsize=None)
+@cache
 def lawn() -> Array:
     """Grass on a plane that runs to the horizon; row 0 is the horizon, 128 rows reach the viewer."""
     return _perspective(1 + 0.10 * noise(1.0, 91) + 0.05 * noise(0.2, 92))
 
 
-@lru_cache(maxsize=None)
+@cache
 def gravel() -> Array:
     """Path surface on the same plane as `lawn`."""
     return _perspective(1 + 0.07 * noise(0.5, 95) + 0.05 * noise(1.4, 96))
 
 
-@lru_cache(maxsize=None)
+@cache
 def flowers() -> Array:
     """0..1 dots on the same plane as `lawn`."""
     rng = np.random.RandomState(97)
@@ -133,7 +133,7 @@ def flowers() -> Array:
     return np.clip(_perspective(dots), 0, 1)
 
 
-@lru_cache(maxsize=None)
+@cache
 def disc() -> Array:
     """(64, 64) float32 soft round falloff, 1 in the middle, 0 at the rim: light around lamps, sun and moon."""
     axis = (np.arange(64) - 31.5) / 32

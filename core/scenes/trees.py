@@ -6,7 +6,7 @@ import numpy as np
 
 from core.scenes import textures
 from core.scenes.blob import billow
-from core.scenes.canvas import Canvas, Paint, mix, oval, rgb, tag
+from core.scenes.canvas import Canvas, Paint, mix, oval, plane, rgb, tag
 from core.scenes.dice import Dice
 from core.scenes.light import Light
 
@@ -42,13 +42,11 @@ def _trunk(canvas: Canvas, dice: Dice, light: Light, x: float, base: float, top:
     canvas.shape(points, Paint(bark, textures.planks(), dice.offset(), turn=turn), TRUNK)
 
 
-def _round(
-    canvas: Canvas, dice: Dice, light: Light, x: float, base: float, size: float, leaf: Array, haze: float
-) -> None:
+def _round(canvas: Canvas, dice: Dice, light: Light, x: float, base: float, size: float, leaf: Array, haze: float) -> None:
     foot = size * dice.between(0.65, 0.95)
     middle = base - foot - size * 0.9
     shade_on_ground(canvas, light, x, base, size * 1.1)
-    _trunk(canvas, dice, light, x, base, middle, max(size * 0.28, 0.034), haze)
+    _trunk(canvas, dice, light, x, base, middle, max(size * 0.3, 0.036), haze)
     tall = dice.between(0.95, 1.2)
     puffs = [(x, middle, size * 0.72)]
     number = 9
@@ -57,7 +55,13 @@ def _round(
     for step in range(number):
         angle = turn + step * 2 * np.pi / number
         far = size * dice.between(0.52, 0.66)
-        ring.append((x + far * float(np.cos(angle)), middle + far * tall * float(np.sin(angle)), size * dice.between(0.34, 0.46)))
+        ring.append(
+            (
+                x + far * float(np.cos(angle)),
+                middle + far * tall * float(np.sin(angle)),
+                size * dice.between(0.34, 0.46),
+            )
+        )
     puffs += sorted(ring, key=lambda puff: -puff[1])
     puffs += [(x + light.sun * size * 0.2, middle - size * 0.25, size * 0.42)]
     blob = billow(puffs, light=(light.sun * 0.65, -0.75), softness=1.3, ragged=34, offset=dice.offset())
@@ -69,7 +73,7 @@ def _conifer(
 ) -> None:
     height = size * (3.7 if slim else 3.0)
     half = size * (0.5 if slim else 0.86)
-    foot = 0.045 if slim else 0.06
+    foot = 0.055 if slim else 0.07
     leaf = mix(leaf, rgb(44, 84, 66), 0.75)
     shade_on_ground(canvas, light, x, base, half * 1.1)
     _trunk(canvas, dice, light, x, base, base - foot - 0.04, 0.036, haze)
@@ -78,7 +82,13 @@ def _conifer(
         puffs = []
         for step in range(10):
             t = step / 9
-            puffs.append((x, bottom + (top - bottom) * t * 0.96 - half * 0.6, half * float(np.sin(0.5 + 2.35 * t) ** 0.8 * (1 - 0.25 * t))))
+            puffs.append(
+                (
+                    x,
+                    bottom + (top - bottom) * t * 0.96 - half * 0.6,
+                    half * float(np.sin(0.5 + 2.35 * t) ** 0.8 * (1 - 0.25 * t)),
+                )
+            )
         blob = billow(puffs, light=(light.sun * 0.9, -0.3), softness=1.2, ragged=24, offset=dice.offset())
         _lay(canvas, light, blob.x, blob.y, blob.cover, blob.relief, leaf, haze, dice.offset())
         return
@@ -88,21 +98,36 @@ def _conifer(
         tip = min(low + (top - bottom) * 0.46, low) if step < tiers - 1 else top
         wide = half * (1 - 0.2 * step)
         droop = size * 0.09
-        points = [(x, tip), (x + wide, low), (x + wide * 0.45, low - droop), (x, low + droop * 0.4), (x - wide * 0.45, low - droop), (x - wide, low)]
+        points = [
+            (x, tip),
+            (x + wide, low),
+            (x + wide * 0.45, low - droop),
+            (x, low + droop * 0.4),
+            (x - wide * 0.45, low - droop),
+            (x - wide, low),
+        ]
         turn = (0.62, 1.3) if light.sun > 0 else (1.3, 0.62)
         colour = mix(light.on(leaf, 0.6), light.haze, haze)
         canvas.shape(points, Paint(colour, textures.leaves(), dice.offset(), rise=(1.22, 0.74), turn=turn), CROWN)
 
 
 def _lay(
-    canvas: Canvas, light: Light, x: int, y: int, cover: Array, relief: Array, leaf: Array, haze: float, offset: tuple[int, int]
+    canvas: Canvas,
+    light: Light,
+    x: int,
+    y: int,
+    cover: Array,
+    relief: Array,
+    leaf: Array,
+    haze: float,
+    offset: tuple[int, int],
 ) -> None:
     dark = mix(light.on(mix(leaf, rgb(34, 60, 70), 0.35) * 0.72, 0.15), light.haze, haze)
     bright = mix(light.on(mix(leaf, rgb(236, 220, 120), 0.2) * 1.15, 0.9), light.haze, haze)
     h, w = relief.shape
     oy, ox = offset
     grain = textures.leaves()[oy : oy + h, ox : ox + w]
-    canvas.stamp(x, y, cover, (dark + relief[:, :, None] * (bright - dark)) * grain[:, :, None], CROWN)
+    canvas.stamp(x, y, cover, (plane(dark) + relief * plane(bright - dark)) * grain, CROWN)
 
 
 def shade_on_ground(canvas: Canvas, light: Light, x: float, base: float, half: float) -> None:
