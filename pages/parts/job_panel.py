@@ -1,0 +1,96 @@
+"""A long run on a page: a button that starts it, progress with time left, place in the queue, Cancel.
+
+    job = job_panel.show(run.key, "Dissect layer4 on 1000 pictures", work)
+
+When the job ends, the page runs again and finds the result in the Store.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from core.errors import Busy
+from core.jobs import Job, Report, jobs
+from pages.parts import frame, state
+
+
+def show(key: str, title: str, work: Callable[[Report], Any], *, button: str = "Run it", note: str = "",
+         auto: bool = False) -> Job | None:
+    """The panel of one job. Returns the job once it is known (queued, running, done, failed or cancelled), else None.
+
+    key: the run's key: visitors who ask for the same run share one job. note: what it costs ("about 2 minutes").
+    auto: start it at once, without a button. `work(report)` runs in a background thread and must not call Streamlit.
+    """
+    job = jobs.get(key)
+    if job is None and auto:
+        job = _submit(key, title, work)
+    if job is not None and job.active:
+        _join(job)
+        _progress(key)
+    elif job is not None and job.state == "failed":
+        st.error(f"{frame.escape(title)} failed: {frame.escape(job.error)}", icon=":material/error:")
+        _starter(key, title, work, "Try again", note)
+    elif job is None or job.state == "cancelled":
+        if job is not None:
+            st.info(f"{frame.escape(title)} was cancelled. Finished batches are kept, where the run can resume.",
+                    icon=":material/cancel:")
+        _starter(key, title, work, button, note)
+    return job
+
+
+def _starter(key: str, title: str, work: Callable[[Report], Any], button: str, note: str) -> None:
+    left, right = st.columns([1, 3], vertical_alignment="center")
+    if note:
+        right.caption(note)
+    if left.button(button, key=f"job.start.{key}", icon=":material/play_arrow:", type="primary", help=title):
+        jobs.forget(key)
+        if _submit(key, title, work) is not None:
+            state.put(f"job.mine.{key}", True)
+            st.rerun()
+
+
+def _submit(key: str, title: str, work: Callable[[Report], Any]) -> Job | None:
+    try:
+        job = jobs.submit(key, title, work)
+    except Busy as error:
+        st.warning(str(error), icon=":material/hourglass_top:")
+        return None
+    state.put(f"job.mine.{key}", True)
+    return job
+
+
+def _join(job: Job) -> None:
+    """Somebody else's running job that this visitor watches counts him as a watcher, once."""
+    if not state.get(f"job.mine.{job.key}"):
+        job.watchers += 1
+        state.put(f"job.mine.{job.key}", True)
+
+
+@st.fragment(run_every=2)
+def _progress(key: str) -> None:
+    job = jobs.get(key)
+    if job is None or not job.active:
+        state.drop(f"job.mine.{key}")
+        st.rerun()
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    if job.state == "queued":
+        left.progress(0.0, text=f"{frame.escape(job.title)}: waiting, {jobs.position(key)} before it")
+    else:
+        share = job.done / job.total if job.total else 0.0
+        left.progress(min(1.0, share), text=f"{frame.escape(job.title)}: {_detail(job)}")
+    if right.button("Cancel", key=f"job.cancel.{key}", icon=":material/stop:"):
+        jobs.cancel(key)
+        state.drop(f"job.mine.{key}")
+        st.rerun()
+
+
+def _detail(job: Job) -> str:
+    steps = f"{job.done} of {job.total}" if job.total else "starting"
+    left = f", {_duration(job.eta)} left" if job.eta is not None else ""
+    return f"{steps}{left}{' · ' + frame.escape(job.note) if job.note else ''}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
