@@ -36,13 +36,11 @@ class Scene:
 
 def paint_scene(seed: int, size: int = 128) -> Scene:
     """The scene of a seed as a size x size picture; the same scene at every size from 32 to 256. Raises BadInput."""
-    seed, size = _whole("seed", seed), _whole("size", size)
+    seed, size = _whole("seed", seed), _side(size)
     if seed < 0:
         raise BadInput(f"scene seed {seed} is negative; seeds are whole numbers from 0 on")
-    if not SIZES[0] <= size <= SIZES[1]:
-        raise BadInput(f"scene size {size} is out of range; scenes are painted at {SIZES[0]} to {SIZES[1]} pixels")
     canvas = _paint(Dice(seed))
-    colour = cv2.merge([cv2.convertScaleAbs(np.maximum(plane, 0)) for plane in canvas.colour])
+    colour = cv2.merge([cv2.convertScaleAbs(np.maximum(band, 0)) for band in canvas.colour])
     labels = canvas.packed.astype("<u4").view(np.uint8).reshape(SIDE, SIDE, 4)[:, :, :3].transpose(2, 0, 1)
     if size == SIDE:
         return Scene(seed, colour, np.ascontiguousarray(labels))
@@ -54,7 +52,7 @@ def paint_scene(seed: int, size: int = 128) -> Scene:
 def paint_scenes(seeds: Iterable[int], size: int = 128) -> tuple[np.ndarray, np.ndarray]:
     """Scenes of many seeds: images uint8 (N,H,W,3) and labels uint8 (N,3,H,W). Raises BadInput."""
     seeds = list(seeds)
-    side = _whole("size", size)
+    side = _side(size)
     images = np.empty((len(seeds), side, side, 3), np.uint8)
     labels = np.empty((len(seeds), 3, side, side), np.uint8)
     for at, seed in enumerate(seeds):
@@ -68,6 +66,13 @@ def _whole(name: str, value: int) -> int:
         return index(value)
     except TypeError:
         raise BadInput(f"scene {name} {value!r} is not a whole number") from None
+
+
+def _side(size: int) -> int:
+    side = _whole("size", size)
+    if not SIZES[0] <= side <= SIZES[1]:
+        raise BadInput(f"scene size {side} is out of range; scenes are painted at {SIZES[0]} to {SIZES[1]} pixels")
+    return side
 
 
 def _paint(dice: Dice) -> Canvas:
