@@ -10,7 +10,7 @@ import warnings
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.errors import BadInput
 
@@ -69,7 +69,7 @@ def decode(data: bytes, *, max_side: int | None = None, max_pixels: int = MAX_PI
                 picture = _to_rgb(turned)
     except BadInput:
         raise
-    except (Image.UnidentifiedImageError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise BadInput("this is not a PNG, JPEG or WEBP picture that can be opened") from error
     except (OSError, ValueError, SyntaxError, MemoryError) as error:
         raise BadInput(f"the picture is damaged: {str(error)[:120]}") from error

@@ -4,9 +4,10 @@
     found = invert(generator, target, layer="layer4", encoder=encoder, features=dissector.features, steps=50)
     found.image                       # the reconstruction; edit found.acts and run the tail to edit the photo
 
-Start from an encoder trained on the generator's own samples, then gradient descent on the latent z and on a residual δ added right
-after `layer`, so that activations = head(z) + δ (Bau et al. 2019, *Semantic photo manipulation*, §3.1: the generator stays frozen,
-the residual is kept small). Editing then works as on any generated picture; pixels outside the mask are taken from the photo.
+Start from an encoder trained on the generator's own samples, then gradient descent on the latent z and on a residual δ added
+right after `layer`, so that activations = head(z) + δ (Bau et al. 2019, *Semantic photo manipulation*, §3.1: the generator stays
+frozen, the residual is kept small). Editing then works as on any generated picture; pixels outside the mask are taken from the
+photo.
 """
 from __future__ import annotations
 
@@ -88,7 +89,7 @@ def invert(generator: Generator, target: np.ndarray, *, layer: str, encoder: Enc
     if target.shape[:2] != generator.image_size:
         raise BadInput(f"the picture must be {generator.image_size}, got {target.shape[:2]}; use prepare()")
     if encoder is not None and (encoder.layer != layer or encoder.generator != generator.fingerprint):
-        raise BadInput(f"the encoder belongs to {encoder.layer} of another generator or layer, not to {layer} of {generator.name}")
+        raise BadInput(f"the encoder was made for {encoder.layer} of other weights, not for {layer} of {generator.name}")
     began = time.perf_counter()
     goal = pictures.from_u8(target).to(generator.device)
     with torch.no_grad():
@@ -116,7 +117,7 @@ def invert(generator: Generator, target: np.ndarray, *, layer: str, encoder: Enc
             group["lr"] = rate * min(1.0, 2.0 * (1 - (step - 1) / steps))  # constant, then a linear decay in the second half
         made = generator.tail(generator.head(z, layer) + residual * spread, layer, z)
         loss = (made - goal).abs().mean() + RESIDUAL_WEIGHT * residual.square().mean()
-        if features is not None:
+        if features is not None and want is not None:
             loss = loss + FEATURE_WEIGHT * (features(made.clamp(-1, 1)) - want).abs().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -126,7 +127,8 @@ def invert(generator: Generator, target: np.ndarray, *, layer: str, encoder: Enc
     report(steps, steps, f"{curve[-1].psnr:.1f} dB")
     with torch.no_grad():
         final = generator.head(z, layer) + residual * spread
-    return Inversion(layer, target, shot, z.detach().cpu().numpy(), final.cpu().numpy(), tuple(curve), time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Inversion(layer, target, shot, z.detach().cpu().numpy(), final.cpu().numpy(), tuple(curve), seconds)
 
 
 def _start(generator: Generator, goal: Tensor, layer: str, encoder: Encoder | None, seed: int) -> tuple[Tensor, Tensor]:
@@ -190,9 +192,9 @@ def correct(generator: Generator, found: Inversion, edited: np.ndarray, keep: np
             report: Report = no_report) -> np.ndarray:
     """Image-specific correction: late layers adapted so that the edited picture equals the photo where `keep` is True.
 
-    edited: (1,U,h,w) activations of `found.layer` after the edit; keep: bool (H,W). Every layer after it gets a gain and an offset per
-    unit, learned with a masked L1 loss and a penalty (Bau et al. 2019, *Semantic photo manipulation*, §3.2, with per-unit
-    modulations in place of weight perturbations). Returns uint8 (H,W,3).
+    edited: (1,U,h,w) activations of `found.layer` after the edit; keep: bool (H,W). Every layer after it gets a gain and an
+    offset per unit, learned with a masked L1 loss and a penalty (Bau et al. 2019, *Semantic photo manipulation*, §3.2, with
+    per-unit modulations in place of weight perturbations). Returns uint8 (H,W,3).
     """
     import torch
 

@@ -117,7 +117,7 @@ class Store:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             aside = tempfile.mkdtemp(prefix=".part-", dir=folder.parent)
-            np.savez_compressed(Path(aside) / "arrays.npz", **{k: np.asarray(v) for k, v in arrays.items()})
+            np.savez_compressed(Path(aside) / "arrays.npz", **{k: np.asarray(v) for k, v in arrays.items()})  # type: ignore[arg-type]
             (Path(aside) / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
             os.chmod(aside, 0o755)
             os.replace(aside, folder)
@@ -139,7 +139,7 @@ class Store:
                     entries[folder.name] = _entry(folder, read_only=root != self.root)
         return sorted(entries.values(), key=lambda e: str(e.manifest.get("created", "")), reverse=True)
 
-    def find(self, kind: str, **params: Any) -> list[Entry]:
+    def find(self, kind: str, **params: Any) -> Sequence[Entry]:
         """Sound stored runs of a kind whose parameters include all of `params`, newest first."""
         return [e for e in self.list(kind) if not e.problem
                 and all(e.manifest["run"]["params"].get(k) == v for k, v in params.items())]

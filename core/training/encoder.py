@@ -64,7 +64,8 @@ def train(config: EncoderConfig, generator: Generator, home: Path, *, stop_after
         if clock.due_to_tell():
             log.info("encoder: %s, loss %.3f", clock.line(step * config.batch), float(loss))
         if clock.due_to_save() or step == last:
-            checkpoint.save(path, {"config": identity, "step": step, "net": net.state_dict(), "optimiser": optimiser.state_dict()})
+            checkpoint.save(path, {"config": identity, "step": step, "net": net.state_dict(),
+                                   "optimiser": optimiser.state_dict()})
     return net.eval()
 
 
