@@ -1,0 +1,237 @@
+"""What the pages say about a dissection: cuts, counts, tables, and the same unit at another threshold.
+
+    cut = CUTS["iou"]
+    distribution(d, cut)            # [(Label, units), …], by category and count, as in the bar chart of the paper
+    at_level(d, unit=17, t=40)      # label, IoU and runner-up labels of unit 17 when its threshold is d.level_grid[17, 40]
+
+Reads `Dissection` records only and imports no torch.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.errors import BadInput, UnknownName
+from core.segment import Label
+
+if TYPE_CHECKING:
+    from core.dissect import Dissection
+
+CATEGORIES = ("object", "part", "material", "colour")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """When a unit counts as interpretable: IoU with its best label above `iou`, and the IQR of that pair above `iqr`."""
+
+    name: str
+    iou: float
+    iqr: float = -1.0
+
+    @property
+    def title(self) -> str:
+        """As written in the papers: "IoU > 0.04", "IoU > 0.05 and IQR > 0.01"."""
+        return f"IoU > {self.iou:g}" + (f" and IQR > {self.iqr:g}" if self.iqr >= 0 else "")
+
+
+# Bau et al. 2020 (code: IoU > 0.04), and Bau et al. 2019 (IoU > 0.05 with the information quality ratio)
+CUTS = {cut.name: cut for cut in (Cut("iou", 0.04), Cut("iqr", 0.05, 0.01))}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One unit at one threshold. `label` is the best one, whatever its IoU; `runners_up` are the next ones."""
+
+    level: float
+    label: Label
+    iou: float
+    runners_up: tuple[tuple[Label, float], ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The best unit of one layer for one class."""
+
+    layer: str
+    unit: int
+    iou: float
+
+
+def leaders(d: Dissection) -> np.ndarray:
+    """(U,) column of each unit's label of highest IoU; "no label" (column 0) never wins."""
+    return np.nan_to_num(d.iou[:, 1:], nan=-1.0).argmax(axis=1) + 1
+
+
+def best_iou(d: Dissection) -> np.ndarray:
+    """(U,) IoU of each unit with its best label."""
+    return np.nan_to_num(d.iou[np.arange(len(d.iou)), leaders(d)])
+
+
+def passing(d: Dissection, cut: Cut) -> np.ndarray:
+    """(U,) bool: units that count as interpretable."""
+    rows, lead = np.arange(len(d.iou)), leaders(d)
+    ok = np.nan_to_num(d.iou[rows, lead]) > cut.iou
+    if cut.iqr >= 0:
+        ok &= np.nan_to_num(d.iqr[rows, lead]) > cut.iqr
+    return ok
+
+
+def distribution(d: Dissection, cut: Cut) -> list[tuple[Label, tuple[int, ...]]]:
+    """Labels with the units they name, over the cut: by category (object, part, material, …), then most units, then best IoU.
+
+    Units of a label are in falling order of IoU.
+    """
+    lead, iou, ok = leaders(d), best_iou(d), passing(d, cut)
+    groups = []
+    for column in np.unique(lead[ok]):
+        units = np.flatnonzero(ok & (lead == column))
+        units = units[np.argsort(-iou[units], kind="stable")]
+        groups.append((d.labels[int(column)], tuple(int(u) for u in units)))
+    return sorted(groups, key=lambda g: (category_rank(g[0].category), -len(g[1]), -iou[g[1][0]], g[0].id))
+
+
+def category_rank(category: str) -> tuple[int, str]:
+    """Sorts categories as the papers do; unknown ones come last, by name."""
+    return (CATEGORIES.index(category), "") if category in CATEGORIES else (len(CATEGORIES), category)
+
+
+def tally(groups: Sequence[tuple[Label, tuple[int, ...]]]) -> dict[str, tuple[int, int]]:
+    """category -> (units, distinct labels), in the order of the distribution."""
+    out: dict[str, tuple[int, int]] = {}
+    for label, units in groups:
+        n, k = out.get(label.category, (0, 0))
+        out[label.category] = (n + len(units), k + 1)
+    return out
+
+
+def sentence(groups: Sequence[tuple[Label, tuple[int, ...]]]) -> str:
+    """"86 object units (9 labels), 149 part units (12 labels)"; "no unit passes" for an empty distribution."""
+    parts = [f"{n} {category} unit{'s' * (n != 1)} ({k} label{'s' * (k != 1)})" for category, (n, k) in tally(groups).items()]
+    return ", ".join(parts) or "no unit passes"
+
+
+def unit_rows(d: Dissection, cut: Cut) -> list[dict[str, Any]]:
+    """One row a unit for tables and CSV: unit, label, category, IoU, IQR, interpretable, ceiling, level, top seeds."""
+    lead, ok = leaders(d), passing(d, cut)
+    rows = []
+    for unit, column in enumerate(lead):
+        label = d.labels[int(column)]
+        rows.append({"layer": d.layer, "unit": unit, "label": label.name, "category": label.category,
+                     "iou": float(d.iou[unit, column]), "iqr": float(d.iqr[unit, column]), "interpretable": bool(ok[unit]),
+                     "ceiling": d.ceiling(label), "level": float(d.levels[unit]),
+                     "top_seeds": " ".join(str(int(s)) for s in d.top_seeds[unit])})
+    return rows
+
+
+def class_rows(found: Mapping[str, Dissection], cut: Cut) -> list[dict[str, Any]]:
+    """One row a class: category, share of pixels (%), highest IoU it can reach at this threshold, units in each layer."""
+    if not found:
+        return []
+    first = next(iter(found.values()))
+    counted = {layer: {label.id: len(units) for label, units in distribution(d, cut)} for layer, d in found.items()}
+    rows = []
+    for column, label in enumerate(first.labels):
+        if column == 0:
+            continue
+        ceiling = first.ceiling(label)
+        rows.append({"class": label.name, "category": label.category, "% of pixels": 100 * float(first.label_share[column]),
+                     "ceiling": ceiling, "can pass": bool(ceiling > cut.iou),
+                     **{layer: counted[layer].get(label.id, 0) for layer in found}})
+    return sorted(rows, key=lambda r: (category_rank(r["category"]), -sum(r[layer] for layer in found), r["class"]))
+
+
+def best_units(found: Mapping[str, Dissection], label: str) -> list[Cell]:
+    """For one class, the unit of highest IoU of every layer. Raises UnknownName."""
+    cells = []
+    for layer, d in found.items():
+        column = column_of(d, label)
+        iou = np.nan_to_num(d.iou[:, column])
+        cells.append(Cell(layer, int(iou.argmax()), float(iou.max())))
+    return cells
+
+
+def column_of(d: Dissection, label: str) -> int:
+    """Column of a label by its name. Raises UnknownName."""
+    for column, known in enumerate(d.labels):
+        if known.name == label:
+            return column
+    raise UnknownName("class", label, [known.name for known in d.labels])
+
+
+def at_level(d: Dissection, unit: int, t: int, k: int = 3) -> Reading:
+    """A unit read at the t-th level of its curve: best label, its IoU, and the next k labels."""
+    curve = np.nan_to_num(d.iou_curve(unit))[1:, t]
+    order = np.argsort(-curve, kind="stable")
+    runners = tuple((d.labels[int(i) + 1], float(curve[i])) for i in order[1:k + 1])
+    return Reading(float(d.level_grid[unit, t]), d.labels[int(order[0]) + 1], float(curve[order[0]]), runners)
+
+
+def nearest_step(d: Dissection, unit: int, level: float) -> int:
+    """Index of the level of the unit's curve that is nearest to `level`."""
+    return int(np.abs(d.level_grid[unit] - level).argmin())
+
+
+def share_above(d: Dissection, unit: int, level: float) -> float:
+    """Share 0..1 of positions whose activation is above `level`, from the stored histogram (linear inside a bin)."""
+    counts, edges = d.hist[unit].astype(np.float64), d.hist_edges[unit].astype(np.float64)
+    total = counts.sum()
+    if not total:
+        return 0.0
+    widths = np.maximum(edges[1:] - edges[:-1], 1e-12)
+    inside = np.clip((edges[1:] - level) / widths, 0, 1)
+    return float((counts * inside).sum() / total)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which units a list shows. Empty values do not filter. `near` lists every unit, best for `label` first."""
+
+    label: str = ""
+    category: str = ""
+    text: str = ""
+    min_iou: float = 0.0
+    near: bool = False
+    sort: str = "iou"
+
+
+SORTS = ("iou", "class", "unit", "activation")
+
+
+def select(d: Dissection, cut: Cut, wanted: Filter) -> list[int]:
+    """Units of a layer that a filter lets through, in its order. Raises UnknownName for a class that does not exist."""
+    lead, iou, ok = leaders(d), best_iou(d), passing(d, cut)
+    keep = iou >= wanted.min_iou
+    score = iou
+    if wanted.label == d.labels[0].name:
+        keep &= ~ok
+    elif wanted.label:
+        column = column_of(d, wanted.label)
+        if wanted.near:
+            score = np.nan_to_num(d.iou[:, column])
+            keep = score >= wanted.min_iou
+        else:
+            keep &= ok & (lead == column)
+    if wanted.category:
+        keep &= ok & np.array([d.labels[int(c)].category == wanted.category for c in lead])
+    if wanted.text.strip():
+        keep &= np.array([_matches(wanted.text, unit, d.labels[int(c)]) for unit, c in enumerate(lead)])
+    units = np.flatnonzero(keep)
+    if wanted.sort == "unit":
+        return [int(u) for u in units]
+    if wanted.sort == "class":
+        rank = {label.id: place for place, (label, _) in enumerate(distribution(d, cut))}
+        return sorted((int(u) for u in units), key=lambda u: (not ok[u], rank.get(d.labels[int(lead[u])].id, 999), -iou[u]))
+    if wanted.sort == "activation":
+        return [int(u) for u in units[np.argsort(-np.nan_to_num(d.top_scores[units, 0]), kind="stable")]]
+    if wanted.sort == "iou":
+        return [int(u) for u in units[np.argsort(-score[units], kind="stable")]]
+    raise BadInput(f"units can be sorted by {', '.join(SORTS)}, not by {wanted.sort[:40]!r}")
+
+
+def _matches(text: str, unit: int, label: Label) -> bool:
+    """Every word of the text is part of the label, the category, or is the unit's number."""
+    words = text.lower().split()[:8]
+    return all(word == str(unit) or word in label.name.lower() or word in label.category.lower() for word in words)
