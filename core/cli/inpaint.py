@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MAX_BYTES = 200 * 2**20
+FILE = click.Path(path_type=Path)
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -29,11 +30,11 @@ def list_methods() -> None:
 
 
 @command.command()
-@click.option("--image", "image_path", required=True, type=click.Path(path_type=Path), help="PNG, JPEG or WEBP.")
-@click.option("--mask", "mask_path", required=True, type=click.Path(path_type=Path), help="Picture of the same shape; white = fill.")
+@click.option("--image", "image_path", required=True, type=FILE, help="PNG, JPEG or WEBP.")
+@click.option("--mask", "mask_path", required=True, type=FILE, help="A picture of the same size; white = fill.")
 @click.option("--method", default="patchmatch", show_default=True, help="A name from `inpaint list`.")
-@click.option("--avoid", "avoid_path", type=click.Path(path_type=Path), help="White = do not copy from here.")
-@click.option("--out", "out_path", required=True, type=click.Path(path_type=Path), help="Where the result goes (PNG keeps every pixel).")
+@click.option("--avoid", "avoid_path", type=FILE, help="White = do not copy from here.")
+@click.option("--out", "out_path", required=True, type=FILE, help="Where the result goes (PNG keeps every pixel).")
 @click.option("--grow", type=click.IntRange(min=0), help="Pixels the mask grows by; usual: 1 % of the long side.")
 @click.option("--feather", type=click.IntRange(min=0), help="Pixels of soft edge beyond; usual: 0.5 % of the long side.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the random search.")
@@ -51,16 +52,16 @@ def run(image_path: Path, mask_path: Path, method: str, avoid_path: Path | None,
     avoid = _mask(avoid_path, size) if avoid_path else None
     filled = inpaint.fill_hole(chosen, image, mask, avoid=avoid, seed=seed, grow=grow, feather=feather)
     _write(out_path, encode(filled.image, format, quality=95))
-    share = filled.hole.inside.mean()
-    click.echo(f"{chosen.title}: {filled.hole.inside.sum()} pixels ({share:.1%}) filled in {filled.seconds:.2f} s "
-               f"({filled.cpu:.2f} s of processor time), mask grown by {filled.hole.grow} + {filled.hole.feather} pixels → {out_path}")
+    inside, hole = filled.hole.inside, filled.hole
+    click.echo(f"{chosen.title}: {inside.sum()} pixels ({inside.mean():.1%}) filled in {filled.seconds:.2f} s "
+               f"({filled.cpu:.2f} s of processor time), mask grown by {hole.grow} + {hole.feather} pixels → {out_path}")
 
 
 @command.command()
 @click.option("--methods", default="", help="Names, comma-separated; usual: all that can be used here.")
 @click.option("--size", default=256, show_default=True, type=click.IntRange(64, 1024), help="Side of the pictures.")
-@click.option("--scenes", default=8, show_default=True, type=click.IntRange(0, 500), help="Held-out world scenes beside the photos.")
-@click.option("--repeats", default=1, show_default=True, type=click.IntRange(1, 20), help="Holes of each kind and size a picture.")
+@click.option("--scenes", default=8, show_default=True, type=click.IntRange(0, 500), help="World scenes beside the photos.")
+@click.option("--repeats", default=1, show_default=True, type=click.IntRange(1, 20), help="Holes of each kind and size.")
 @click.option("--again", is_flag=True, help="Measure anew even when this run is stored.")
 def bench(methods: str, size: int, scenes: int, repeats: int, again: bool) -> None:
     """Known holes: fill holes in intact pictures and compare with what was there. The table of the Compare page."""
