@@ -1,0 +1,4 @@
+"""`python -m core.training …`: see `--help`."""
+from core.training.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""Command line of the trainings. Everything resumes; nothing but `export` writes into the project."""
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from core.training.checkpoint import HOME
+
+HOME_OPTION = click.option("--home", type=click.Path(path_type=Path), default=HOME, show_default=True,
+                           help="Where pools, checkpoints and logs live.")
+DEVICE_OPTION = click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+COMPILE_OPTION = click.option("--compile/--no-compile", "compiled", default=False, show_default=True,
+                              help="Compile the networks first (needs a C++ compiler; faster later).")
+
+
+@click.group(help=__doc__)
+@click.option("--threads", type=int, default=None, help="CPU threads of torch (default: torch's own choice).")
+def main(threads: int | None) -> None:
+    import torch
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+@main.command()
+@click.option("--owner", type=click.Choice(["test", "world", "dissector", "judge", "gan"]), required=True)
+@click.option("--size", default=64, show_default=True)
+@click.option("--count", default=30_000, show_default=True)
+@HOME_OPTION
+def scenes(owner: str, size: int, count: int, home: Path) -> None:
+    """Paint a pool of scenes ahead of a training that reads it."""
+    from core.training.pool import open_pool
+
+    pool = open_pool(home, owner, size, count)
+    while pool.ready < count:
+        pool.fill(pool.ready + 1024)
+        click.echo(f"{pool.ready} of {count} scenes painted in {pool.folder}")
+
+
+@main.command()
+@click.option("--which", type=click.Choice(["dissector", "judge"]), required=True)
+@click.option("--images", default=48_000, show_default=True, help="Pictures to see, repeats included.")
+@click.option("--pool", default=8_000, show_default=True, help="Different scenes.")
+@click.option("--lr", default=3e-3, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--export/--no-export", default=True, show_default=True, help="Write the bundled file at the end.")
+@COMPILE_OPTION
+@DEVICE_OPTION
+@HOME_OPTION
+def segmenter(which: str, images: int, pool: int, lr: float, seed: int, export: bool, compiled: bool, device: str, home: Path) -> None:
+    """Train the dissector or the judge, then measure it on 500 held-out scenes."""
+    from core.segment.bundled import open_file
+    from core.training import segmenter as training
+    from core.training.export import export_segmenter
+
+    config = training.SegmenterConfig("dissector" if which == "dissector" else "judge", images=images, pool=pool, lr=lr, seed=seed)
+    training.train(config, home, device=device, compiled=compiled)
+    path = export_segmenter(which, home, *(() if export else (home / "trial",)))
+    click.echo(training.table_text(training.held_out(open_file(path, name=which), home)))
+
+
+@main.command()
+@click.option("--size", type=click.Choice(["64", "128"]), default="64", show_default=True)
+@click.option("--images", default=65_000, show_default=True, help="Pictures to see in all, earlier runs included.")
+@click.option("--pool", default=30_000, show_default=True, help="Different scenes.")
+@click.option("--lr", default=1e-3, show_default=True)
+@click.option("--critic-lr", default=1e-3, show_default=True)
+@click.option("--picture-share", default=1.5, show_default=True, help="Weight of the picture critic relative to the feature heads.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--watch-every", default=4_000, show_default=True, help="Images between two sheets and readings.")
+@COMPILE_OPTION
+@click.option("--dissector", type=click.Path(path_type=Path, exists=True), default=None, help="Another dissector file than the bundled one.")
+@DEVICE_OPTION
+@HOME_OPTION
+def gan(size: str, images: int, pool: int, lr: float, critic_lr: float, picture_share: float, seed: int, watch_every: int, compiled: bool,
+        dissector: Path | None, device: str, home: Path) -> None:
+    """Train the generator; continues from the checkpoint of its size."""
+    from core.segment.bundled import BUNDLED, FILES, open_file
+    from core.training.gan import SIZES, GanConfig, train
+
+    config = GanConfig(SIZES[int(size)], images, seed=seed, pool=pool, lr=lr, critic_lr=critic_lr, picture_share=picture_share)
+    segmenter = open_file(dissector or BUNDLED / FILES["scenes"], name="scenes", device=device)
+    train(config, home, segmenter, device=device, watch_every=watch_every, compiled=compiled)
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["dissector", "judge", "gan"]))
+@click.option("--size", type=click.Choice(["64", "128"]), default="64", show_default=True, help="Of the generator.")
+@HOME_OPTION
+def export(what: str, size: str, home: Path) -> None:
+    """Write the bundled file of a checkpoint into the project."""
+    from core.training.export import export_generator, export_segmenter
+
+    path = export_generator(home, int(size)) if what == "gan" else export_segmenter(what, home)
+    click.echo(f"{path}: {path.stat().st_size / 2**20:.2f} MB")

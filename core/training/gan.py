@@ -1,0 +1,209 @@
+"""Trains the bundled generator against the painted world. Every draw is a function of (seed, step), so a resumed run is the same run."""
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.segment.bundled import BundledSegmenter
+from core.segment.nets import UNet
+from core.training import checkpoint, critics, fast
+from core.training.pool import Pool, open_pool, world_mark
+from core.training.watch import append, watch, world_reading
+from core.zoo.proggan import ProgGANNet
+
+log = logging.getLogger(__name__)
+SIZES: dict[int, tuple[int, ...]] = {64: (128, 256, 256, 256, 128, 64), 128: (128, 256, 256, 256, 128, 64, 32)}
+
+
+@dataclass(frozen=True)
+class GanConfig:
+    """Everything that decides the result. `picture_share`: gradient of the picture critic at the picture, relative to that of the heads."""
+
+    sizes: tuple[int, ...]
+    images: int
+    seed: int = 0
+    pool: int = 30_000
+    batch: int = 32
+    lr: float = 1e-3
+    critic_lr: float = 1e-3
+    head_lr: float = 5e-4
+    picture_share: float = 1.5
+    r1: float = 1.0
+    r1_every: int = 16
+    ema_images: int = 6_000
+
+    @property
+    def side(self) -> int:
+        """Side of the pictures in pixels."""
+        return 2 ** len(self.sizes)
+
+
+class State:
+    """Networks, optimisers and counters of one run; `state_dict` is the whole of it."""
+
+    def __init__(self, config: GanConfig, widths: list[int], device: torch.device) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            g = ProgGANNet(list(config.sizes))
+            for parameter in g.parameters():
+                if parameter.ndim > 1:
+                    torch.nn.init.normal_(parameter)
+            self.heads = critics.FeatureCritic(widths).to(device, memory_format=torch.channels_last)
+            self.picture = critics.PictureCritic(config.side).to(device, memory_format=torch.channels_last)
+        self.g = g.to(device, memory_format=torch.channels_last)
+        self.ema = copy.deepcopy(self.g).requires_grad_(False)
+        betas = (0.0, 0.99)
+        self.opt_g = torch.optim.Adam(self.g.parameters(), lr=config.lr, betas=betas)
+        self.opt_heads = torch.optim.Adam(self.heads.heads.parameters(), lr=config.head_lr, betas=betas)
+        self.opt_picture = torch.optim.Adam(self.picture.parameters(), lr=config.critic_lr, betas=betas)
+        self.images = 0
+        self.norms = [0.0, 0.0]                     # running gradient norms: heads, picture critic
+        self.history: list[dict[str, Any]] = []     # what changed, and after how many images
+
+    NETS = ("g", "ema", "heads", "picture", "opt_g", "opt_heads", "opt_picture")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values."""
+        return {name: getattr(self, name).state_dict() for name in self.NETS} | {
+            "images": self.images, "norms": list(self.norms), "history": self.history}
+
+    def load(self, kept: dict[str, Any], *, heads: bool) -> None:
+        """Takes over what `state_dict` gave; without the heads when their features come from another dissector."""
+        for name in self.NETS:
+            if heads or name not in ("heads", "opt_heads"):
+                getattr(self, name).load_state_dict(kept[name])
+        self.images, self.norms, self.history = int(kept["images"]), list(kept["norms"]), list(kept["history"])
+
+    def set_rates(self, config: GanConfig) -> None:
+        """Learning rates of the present configuration; the checkpoint remembers the old ones."""
+        for optimizer, rate in ((self.opt_g, config.lr), (self.opt_heads, config.head_lr), (self.opt_picture, config.critic_lr)):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
+
+def train(config: GanConfig, home: Path, segmenter: BundledSegmenter, *, device: str = "cpu", watch_every: int = 4_000,
+          compiled: bool = False) -> State:
+    """Trains until `config.images` pictures were seen, from the checkpoint `gan-<side>.pt` if there is one.
+
+    `segmenter` is the dissector: the frozen features, and the figures in `gan-<side>.jsonl`. The judge has no place here.
+    """
+    where = torch.device(device)
+    features = cast(UNet, segmenter.net)
+    pool = open_pool(home, "gan", config.side, config.pool)
+    pool.fill(64 * config.batch)
+    state = State(config, critics.tap_widths(features), where)
+    path = home / f"gan-{config.side}.pt"
+    identity = {**asdict(config), "sizes": list(config.sizes), "world": world_mark(), "dissector": segmenter.fingerprint}
+    if not _resume(path, identity, state):
+        state.heads.calibrate(critics.feature_maps(features, _real(config, pool, 0).to(where)))
+    state.set_rates(config)
+    world = world_reading(segmenter, pool) if watch_every else None
+    generate: Callable[[ProgGANNet, Tensor], Tensor] = torch.compile(fast.forward) if compiled else fast.forward
+    clock = checkpoint.Clock(state.images, config.images)
+    while state.images < config.images:
+        pool.add_some()
+        figures = step(config, state, features, pool, where, generate)
+        if clock.due_to_tell():
+            log.info("%s; %s", clock.line(state.images), " ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+        if world is not None and state.images // watch_every != (state.images - config.batch) // watch_every:
+            seen, sheet = watch(state.ema, segmenter, world)
+            append(home / f"gan-{config.side}.jsonl", {"images": state.images, **seen, **figures})
+            (home / "sheets").mkdir(exist_ok=True)
+            (home / "sheets" / f"gan-{config.side}-{state.images:07d}.png").write_bytes(sheet)
+            log.info("%d images: Fréchet %.3f", state.images, seen["frechet"])
+        if clock.due_to_save():
+            checkpoint.save(path, {"config": identity, **state.state_dict()})
+    checkpoint.save(path, {"config": identity, **state.state_dict()})
+    return state
+
+
+def step(config: GanConfig, state: State, features: UNet, pool: Pool, device: torch.device,
+         generate: Callable[[ProgGANNet, Tensor], Tensor]) -> dict[str, float]:
+    """One batch: the critics learn from it, then the generator from the critics. Returns the figures of the log line."""
+    number = state.images // config.batch
+    rng = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
+    z = torch.randn(config.batch, config.sizes[0], generator=rng).to(device)
+    real = _real(config, pool, number).to(device)
+    half = torch.autocast(device.type, dtype=torch.bfloat16)
+    with half:
+        fake = generate(state.g, z).float()
+    shown = fake.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    with half:
+        fake_maps = critics.feature_maps(features, shown)
+        with torch.no_grad():
+            real_maps = critics.feature_maps(features, real)
+    figures = _teach_critics(config, state, real, shown.detach(), real_maps, [x.detach() for x in fake_maps], number, half)
+    with half:
+        by_heads = -torch.stack([score.float().mean() for score in state.heads(fake_maps)]).mean()
+        by_picture = F.softplus(-state.picture(shown).float()).mean()
+    pull_heads, = torch.autograd.grad(by_heads, shown)
+    pull_picture, = torch.autograd.grad(by_picture, shown)
+    weight = _balance(config, state, float(pull_heads.norm()), float(pull_picture.norm()))
+    state.opt_g.zero_grad(set_to_none=True)
+    fake.backward(pull_heads + weight * pull_picture)
+    state.opt_g.step()
+    state.images += config.batch
+    _average(config, state)
+    return figures | {"weight": weight, "by_heads": float(by_heads.detach()), "by_picture": float(by_picture.detach())}
+
+
+def _real(config: GanConfig, pool: Pool, number: int) -> Tensor:
+    rng = torch.Generator().manual_seed(config.seed * 1_000_003 + number + 500_000_003)
+    return pool.batch(torch.randint(pool.ready, (config.batch,), generator=rng).numpy())[0]
+
+
+def _teach_critics(config: GanConfig, state: State, real: Tensor, fake: Tensor, real_maps: list[Tensor], fake_maps: list[Tensor],
+                   number: int, half: torch.autocast) -> dict[str, float]:
+    with half:
+        real_scores = state.heads(real_maps)
+        fake_scores = state.heads(fake_maps)
+        hinge = torch.stack([F.relu(1 - r.float()).mean() + F.relu(1 + f.float()).mean()
+                             for r, f in zip(real_scores, fake_scores, strict=True)]).mean()
+        on_real, on_fake = state.picture(real).float(), state.picture(fake).float()
+        logistic = F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
+    loss = hinge + logistic
+    if number % config.r1_every == 0:
+        loss = loss + 0.5 * config.r1 * config.r1_every * critics.r1(state.picture, real)
+    state.opt_heads.zero_grad(set_to_none=True)
+    state.opt_picture.zero_grad(set_to_none=True)
+    loss.backward()
+    state.opt_heads.step()
+    state.opt_picture.step()
+    return {"heads": float(hinge.detach()), "picture": float(logistic.detach())}
+
+
+def _balance(config: GanConfig, state: State, heads: float, picture: float) -> float:
+    """Factor on the picture critic's gradient that makes its running norm `picture_share` times that of the heads."""
+    keep = 0.98 if state.images else 0.0
+    state.norms = [keep * old + (1 - keep) * new for old, new in zip(state.norms, (heads, picture), strict=True)]
+    return min(max(config.picture_share * state.norms[0] / max(state.norms[1], 1e-12), 1e-4), 100.0)
+
+
+def _average(config: GanConfig, state: State) -> None:
+    """Moves the sampled generator towards the trained one; the memory is short at first."""
+    memory = min(config.ema_images, 0.1 * state.images + 1)
+    share = 1 - 0.5 ** (config.batch / memory)
+    torch._foreach_lerp_(list(state.ema.parameters()), [p.detach() for p in state.g.parameters()], share)
+
+
+def _resume(path: Path, identity: dict[str, Any], state: State) -> bool:
+    """Loads the checkpoint; False when the heads begin anew (no checkpoint, or another dissector). What changed goes into the history."""
+    kept = checkpoint.load(path)
+    if kept is None:
+        state.history = [{"images": 0, **identity}]
+        return False
+    same = kept["config"]["dissector"] == identity["dissector"]
+    state.load(kept, heads=same)
+    changed = {k: v for k, v in identity.items() if kept["config"].get(k) != v and k != "images"}
+    if changed:
+        log.warning("after %d images changed: %s", state.images, ", ".join(changed))
+        state.history.append({"images": state.images, **changed})
+    return same
