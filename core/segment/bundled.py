@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from core.errors import BadFile, BadInput, MissingWeights, UnknownName
 from core.segment.base import Label
-from core.segment.nets import ARCHITECTURES, SegmentationNet
+from core.segment.nets import ARCHITECTURES, SegmentationNet, placed
 
 BUNDLED = Path(__file__).resolve().parent.parent / "zoo" / "bundled"
 FILES = {"scenes": "scenes-dissector.safetensors", "scenes-judge": "scenes-judge.safetensors"}
@@ -66,7 +66,7 @@ class BundledSegmenter:
         net = cast(SegmentationNet, self.net)
         logits = net.head(net.trunk(x))[..., :working[0], :working[1]]
         if working != images.shape[2:]:
-            logits = F.adaptive_avg_pool2d(logits, images.shape[2:])
+            logits = F.adaptive_avg_pool2d(logits, (images.shape[2], images.shape[3]))
         return logits.split([len(group) for group in self.groups], 1)
 
     def _prepare(self, images: Tensor) -> tuple[Tensor, torch.Size]:
@@ -100,8 +100,8 @@ def open_file(path: Path, *, name: str, device: str = "auto") -> BundledSegmente
     from core.zoo.files import pick_device
 
     if not path.is_file():
-        raise MissingWeights(f"the weights of the segmenter {name!r} are not at {path}; they ship with the project: check them out again, "
-                             "or train them with: python -m core.training segmenter")
+        raise MissingWeights(f"the weights of the segmenter {name!r} are not at {path}; they ship with the project: "
+                             "check them out again, or train them with: python -m core.training segmenter")
     data = path.read_bytes()
     try:
         state = load_tensors(data)
@@ -109,7 +109,7 @@ def open_file(path: Path, *, name: str, device: str = "auto") -> BundledSegmente
     except (SafetensorError, ValueError, UnicodeDecodeError) as error:
         raise BadFile(f"{path.name} is damaged or not a .safetensors file ({str(error)[:160]})") from error
     net, labels, groups = _build(path.name, meta, state)
-    net = net.to(pick_device(device)).to(memory_format=torch.channels_last)
+    net = placed(net, pick_device(device))
     return BundledSegmenter(net, name=name, fingerprint=hashlib.sha256(data).hexdigest(), labels=labels, groups=groups)
 
 

@@ -1,12 +1,13 @@
 """The two small networks that read the bundled world: a U-Net (the dissector) and a dilated residual net (the judge).
 
-They differ on purpose in topology, widths and receptive field, so that a picture that pleases one by accident need not please the
-other. Both map (N,3,H,W) float -1..1, H and W multiples of `stride`, to logits (N, ΣC, H, W): one softmax group a label channel.
+They differ on purpose in topology, widths and receptive field, so that a picture that pleases one by accident need not
+please the other. Both map (N,3,H,W) float -1..1, H and W multiples of `stride`, to logits (N, ΣC, H, W): one softmax
+group a label channel.
 """
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +32,8 @@ class SegmentationNet(Protocol):
 class ConvUnit(nn.Sequential):
     """Convolution → batch norm → ReLU; `fold` leaves one convolution with bias, which is what ships."""
 
-    def __init__(self, n_in: int, n_out: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, folded: bool = False) -> None:
+    def __init__(self, n_in: int, n_out: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1,
+                 folded: bool = False) -> None:
         padding = dilation * (kernel - 1) // 2
         conv = nn.Conv2d(n_in, n_out, kernel, stride=stride, padding=padding, dilation=dilation, bias=folded)
         super().__init__()
@@ -46,7 +48,7 @@ class ConvUnit(nn.Sequential):
     def fold(self) -> None:
         """Merges the batch norm (in its eval form) into the convolution, in place."""
         if "norm" in self._modules:
-            self.conv = fuse_conv_bn_eval(self.conv.eval(), cast(nn.BatchNorm2d, self.norm.eval()))
+            self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
             del self.norm
 
 
@@ -135,6 +137,14 @@ class DilatedNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.trunk(x))
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def placed(net: M, device: torch.device | str) -> M:
+    """The net on a device, its weights laid out channels last, which the CPU's convolutions like best."""
+    return net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 ARCHITECTURES: dict[str, type[UNet] | type[DilatedNet]] = {"unet": UNet, "dilated": DilatedNet}

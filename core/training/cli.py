@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -50,13 +51,14 @@ def scenes(owner: str, size: int, count: int, home: Path) -> None:
 @COMPILE_OPTION
 @DEVICE_OPTION
 @HOME_OPTION
-def segmenter(which: str, images: int, pool: int, lr: float, seed: int, export: bool, compiled: bool, device: str, home: Path) -> None:
+def segmenter(which: Literal["dissector", "judge"], images: int, pool: int, lr: float, seed: int, export: bool,
+              compiled: bool, device: str, home: Path) -> None:
     """Train the dissector or the judge, then measure it on 500 held-out scenes."""
     from core.segment.bundled import open_file
     from core.training import segmenter as training
     from core.training.export import export_segmenter
 
-    config = training.SegmenterConfig("dissector" if which == "dissector" else "judge", images=images, pool=pool, lr=lr, seed=seed)
+    config = training.SegmenterConfig(which, images=images, pool=pool, lr=lr, seed=seed)
     training.train(config, home, device=device, compiled=compiled)
     path = export_segmenter(which, home, *(() if export else (home / "trial",)))
     click.echo(training.table_text(training.held_out(open_file(path, name=which), home)))
@@ -68,20 +70,23 @@ def segmenter(which: str, images: int, pool: int, lr: float, seed: int, export: 
 @click.option("--pool", default=30_000, show_default=True, help="Different scenes.")
 @click.option("--lr", default=1e-3, show_default=True)
 @click.option("--critic-lr", default=1e-3, show_default=True)
-@click.option("--picture-share", default=1.5, show_default=True, help="Weight of the picture critic relative to the feature heads.")
+@click.option("--picture-share", default=1.5, show_default=True,
+              help="Weight of the picture critic relative to the feature heads.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--watch-every", default=4_000, show_default=True, help="Images between two sheets and readings.")
 @COMPILE_OPTION
-@click.option("--dissector", type=click.Path(path_type=Path, exists=True), default=None, help="Another dissector file than the bundled one.")
+@click.option("--dissector", type=click.Path(path_type=Path, exists=True), default=None,
+              help="Another dissector file than the bundled one.")
 @DEVICE_OPTION
 @HOME_OPTION
-def gan(size: str, images: int, pool: int, lr: float, critic_lr: float, picture_share: float, seed: int, watch_every: int, compiled: bool,
-        dissector: Path | None, device: str, home: Path) -> None:
+def gan(size: str, images: int, pool: int, lr: float, critic_lr: float, picture_share: float, seed: int,
+        watch_every: int, compiled: bool, dissector: Path | None, device: str, home: Path) -> None:
     """Train the generator; continues from the checkpoint of its size."""
     from core.segment.bundled import BUNDLED, FILES, open_file
     from core.training.gan import SIZES, GanConfig, train
 
-    config = GanConfig(SIZES[int(size)], images, seed=seed, pool=pool, lr=lr, critic_lr=critic_lr, picture_share=picture_share)
+    config = GanConfig(SIZES[int(size)], images, seed=seed, pool=pool, lr=lr, critic_lr=critic_lr,
+                       picture_share=picture_share)
     segmenter = open_file(dissector or BUNDLED / FILES["scenes"], name="scenes", device=device)
     train(config, home, segmenter, device=device, watch_every=watch_every, compiled=compiled)
 

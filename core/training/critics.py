@@ -1,12 +1,12 @@
-"""What the generator must convince: heads on the frozen dissector's feature maps, and an ordinary critic of the picture itself.
+"""What the generator must convince: heads on the frozen dissector's feature maps, and an ordinary critic of pictures.
 
-Heads on frozen features learn fast what belongs where (Sauer et al., "Projected GANs converge faster", 2021) but hardly see colour
-and texture; the picture critic, with minibatch deviation (Karras et al. 2018) and R1 (Mescheder et al. 2018), brings those back.
+Heads on frozen features learn fast what belongs where (Sauer et al., "Projected GANs converge faster", 2021) but hardly
+see colour and texture; the picture critic, with minibatch deviation (Karras et al. 2018) and R1 (Mescheder et al. 2018),
+brings those back.
 """
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,7 @@ def tap_widths(net: UNet) -> list[int]:
 
 
 class FeatureCritic(nn.Module):
-    """One head a map: fixed random mixing of channels, then a few strided convolutions under spectral norm -> a map of scores."""
+    """One head a map: fixed random mixing of channels, then few convolutions under spectral norm -> a map of scores."""
 
     def __init__(self, widths: list[int]) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class EqualConv(nn.Module):
 
 
 class PictureCritic(nn.Module):
-    """(N,3,R,R) -> (N,1). Blocks are named by the side of the map they read, so a larger critic takes over a smaller one's weights."""
+    """(N,3,R,R) -> (N,1). Blocks are named by the side of the map they read: a larger critic takes over a smaller one's."""
 
     widths = {128: 32, 64: 32, 32: 64, 16: 128, 8: 192, 4: 256}
 
@@ -92,8 +92,9 @@ class PictureCritic(nn.Module):
         self.size = size
         self.entry = nn.ModuleDict({str(size): EqualConv(3, self.widths[size], 1)})
         sides = [side for side in self.widths if 4 < side <= size]
-        self.down = nn.ModuleDict({str(side): EqualConv(self.widths[side], self.widths[side // 2], 4, stride=2) for side in sides})
-        self.same = nn.ModuleDict({str(side): EqualConv(self.widths[side], self.widths[side], 3) for side in (16, 8) if side <= size})
+        w = self.widths
+        self.down = nn.ModuleDict({str(side): EqualConv(w[side], w[side // 2], 4, stride=2) for side in sides})
+        self.same = nn.ModuleDict({str(side): EqualConv(w[side], w[side], 3) for side in (16, 8) if side <= size})
         self.last = EqualConv(self.widths[4] + 1, self.widths[4], 3)
         self.score = EqualConv(self.widths[4], 1, 4, gain=1.0)
 
@@ -105,7 +106,7 @@ class PictureCritic(nn.Module):
             x = F.leaky_relu(down(x), 0.2)
         x = F.leaky_relu(self.last(torch.cat([x, deviation(x)], 1)), 0.2)
         score = F.conv2d(x, self.score.weight * self.score.scale, self.score.bias)
-        return cast(Tensor, score).flatten(1)
+        return score.flatten(1)
 
 
 def deviation(x: Tensor, groups: int = 8) -> Tensor:

@@ -30,8 +30,7 @@ def write(path: Path, state: dict[str, Tensor], meta: dict[str, str]) -> None:
 
 def segmenter_meta(config: dict[str, Any], step: int) -> dict[str, str]:
     """Metadata of a segmenter file."""
-    known = {k: (tuple(v) if k == "widths" else v) for k, v in config.items() if k != "world"}
-    architecture, widths = SegmenterConfig(**known).architecture
+    architecture, widths = SegmenterConfig.of(config).architecture
     return {"architecture": architecture, "widths": json.dumps(list(widths)),
             "labels": json.dumps([[x.id, x.name, x.category] for x in LABELS]), "groups": json.dumps(GROUPS),
             "training": json.dumps({**config, "steps": step}, sort_keys=True), "licence": "MIT"}
@@ -45,8 +44,7 @@ def folded(net: nn.Module) -> dict[str, Tensor]:
 def export_segmenter(which: str, home: Path, folder: Path = BUNDLED) -> Path:
     """The checkpoint of a segmenter -> its bundled file. Raises MissingWeights."""
     state = _need(home / f"segmenter-{which}.pt", f"segmenter --which {which}")
-    config = SegmenterConfig(**{k: (tuple(v) if k == "widths" else v) for k, v in state["config"].items() if k != "world"})
-    net = new_net(config)
+    net = new_net(SegmenterConfig.of(state["config"]))
     net.load_state_dict(state["net"])
     path = folder / SEGMENTER_FILE[which]
     write(path, folded(net), segmenter_meta(state["config"], state["step"]))

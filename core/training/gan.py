@@ -1,4 +1,7 @@
-"""Trains the bundled generator against the painted world. Every draw is a function of (seed, step), so a resumed run is the same run."""
+"""Trains the bundled generator against the painted world.
+
+Every draw is a function of (seed, step), so a resumed run is the same run.
+"""
 from __future__ import annotations
 
 import copy
@@ -13,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.segment.bundled import BundledSegmenter
-from core.segment.nets import UNet
+from core.segment.nets import UNet, placed
 from core.training import checkpoint, critics, fast
 from core.training.pool import Pool, open_pool, world_mark
 from core.training.watch import append, watch, world_reading
@@ -25,7 +28,10 @@ SIZES: dict[int, tuple[int, ...]] = {64: (128, 256, 256, 256, 128, 64), 128: (12
 
 @dataclass(frozen=True)
 class GanConfig:
-    """Everything that decides the result. `picture_share`: gradient of the picture critic at the picture, relative to that of the heads."""
+    """Everything that decides the result.
+
+    `picture_share`: the picture critic's gradient at the picture, relative to that of the feature heads.
+    """
 
     sizes: tuple[int, ...]
     images: int
@@ -56,9 +62,9 @@ class State:
             for parameter in g.parameters():
                 if parameter.ndim > 1:
                     torch.nn.init.normal_(parameter)
-            self.heads = critics.FeatureCritic(widths).to(device, memory_format=torch.channels_last)
-            self.picture = critics.PictureCritic(config.side).to(device, memory_format=torch.channels_last)
-        self.g = g.to(device, memory_format=torch.channels_last)
+            self.heads = placed(critics.FeatureCritic(widths), device)
+            self.picture = placed(critics.PictureCritic(config.side), device)
+        self.g = placed(g, device)
         self.ema = copy.deepcopy(self.g).requires_grad_(False)
         betas = (0.0, 0.99)
         self.opt_g = torch.optim.Adam(self.g.parameters(), lr=config.lr, betas=betas)
@@ -89,8 +95,8 @@ class State:
                 group["lr"] = rate
 
 
-def train(config: GanConfig, home: Path, segmenter: BundledSegmenter, *, device: str = "cpu", watch_every: int = 4_000,
-          compiled: bool = False) -> State:
+def train(config: GanConfig, home: Path, segmenter: BundledSegmenter, *, device: str = "cpu",
+          watch_every: int = 4_000, compiled: bool = False) -> State:
     """Trains until `config.images` pictures were seen, from the checkpoint `gan-<side>.pt` if there is one.
 
     `segmenter` is the dissector: the frozen features, and the figures in `gan-<side>.jsonl`. The judge has no place here.
@@ -140,7 +146,8 @@ def step(config: GanConfig, state: State, features: UNet, pool: Pool, device: to
         fake_maps = critics.feature_maps(features, shown)
         with torch.no_grad():
             real_maps = critics.feature_maps(features, real)
-    figures = _teach_critics(config, state, real, shown.detach(), real_maps, [x.detach() for x in fake_maps], number, half)
+    frozen_maps = [x.detach() for x in fake_maps]
+    figures = _teach_critics(config, state, real, shown.detach(), real_maps, frozen_maps, number, half)
     with half:
         by_heads = -torch.stack([score.float().mean() for score in state.heads(fake_maps)]).mean()
         by_picture = F.softplus(-state.picture(shown).float()).mean()
@@ -152,7 +159,8 @@ def step(config: GanConfig, state: State, features: UNet, pool: Pool, device: to
     state.opt_g.step()
     state.images += config.batch
     _average(config, state)
-    return figures | {"weight": weight, "by_heads": float(by_heads.detach()), "by_picture": float(by_picture.detach())}
+    losses = {"by_heads": float(by_heads.detach()), "by_picture": float(by_picture.detach())}
+    return figures | losses | {"weight": weight}
 
 
 def _real(config: GanConfig, pool: Pool, number: int) -> Tensor:
@@ -160,13 +168,13 @@ def _real(config: GanConfig, pool: Pool, number: int) -> Tensor:
     return pool.batch(torch.randint(pool.ready, (config.batch,), generator=rng).numpy())[0]
 
 
-def _teach_critics(config: GanConfig, state: State, real: Tensor, fake: Tensor, real_maps: list[Tensor], fake_maps: list[Tensor],
-                   number: int, half: torch.autocast) -> dict[str, float]:
+def _teach_critics(config: GanConfig, state: State, real: Tensor, fake: Tensor, real_maps: list[Tensor],
+                   fake_maps: list[Tensor], number: int, half: torch.autocast) -> dict[str, float]:
     with half:
         real_scores = state.heads(real_maps)
         fake_scores = state.heads(fake_maps)
-        hinge = torch.stack([F.relu(1 - r.float()).mean() + F.relu(1 + f.float()).mean()
-                             for r, f in zip(real_scores, fake_scores, strict=True)]).mean()
+        pairs = zip(real_scores, fake_scores, strict=True)
+        hinge = torch.stack([F.relu(1 - r.float()).mean() + F.relu(1 + f.float()).mean() for r, f in pairs]).mean()
         on_real, on_fake = state.picture(real).float(), state.picture(fake).float()
         logistic = F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
     loss = hinge + logistic
@@ -195,7 +203,10 @@ def _average(config: GanConfig, state: State) -> None:
 
 
 def _resume(path: Path, identity: dict[str, Any], state: State) -> bool:
-    """Loads the checkpoint; False when the heads begin anew (no checkpoint, or another dissector). What changed goes into the history."""
+    """Loads the checkpoint; False when the heads begin anew (no checkpoint, or another dissector).
+
+    What changed goes into the history.
+    """
     kept = checkpoint.load(path)
     if kept is None:
         state.history = [{"images": 0, **identity}]

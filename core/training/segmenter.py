@@ -15,20 +15,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.scenes import CHANNELS, LABELS, channel_ids
-from core.segment.nets import ARCHITECTURES
+from core.segment.nets import ARCHITECTURES, placed
 from core.training import checkpoint
 from core.training.augment import half_size, roughen
 from core.training.pool import Pool, open_pool, world_mark
 
 log = logging.getLogger(__name__)
 Which = Literal["dissector", "judge"]
-ARCHITECTURE: dict[Which, tuple[str, tuple[int, ...]]] = {"dissector": ("unet", (16, 32, 64, 96, 128)), "judge": ("dilated", (16, 32, 64))}
+ARCHITECTURE: dict[Which, tuple[str, tuple[int, ...]]] = {
+    "dissector": ("unet", (16, 32, 64, 96, 128)),
+    "judge": ("dilated", (16, 32, 64)),
+}
 GROUPS: tuple[tuple[int, ...], ...] = tuple((0, *channel_ids(channel)) for channel in CHANNELS)
 
 
 @dataclass(frozen=True)
 class SegmenterConfig:
-    """Everything that decides the result. `images` counts pictures seen, repeats included; the learning rate ends at zero there."""
+    """Everything that decides the result. `images` are pictures seen, repeats included; the learning rate ends at zero."""
 
     which: Which
     images: int = 48_000
@@ -39,6 +42,12 @@ class SegmenterConfig:
     half_share: float = 0.2
     seed: int = 0
     widths: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> SegmenterConfig:
+        """From the `config` entry of a checkpoint."""
+        values: dict[str, Any] = {k: tuple(v) if k == "widths" else v for k, v in kept.items() if k != "world"}
+        return cls(**values)
 
     @property
     def architecture(self) -> tuple[str, tuple[int, ...]]:
@@ -55,12 +64,13 @@ def new_net(config: SegmenterConfig) -> nn.Module:
         return ARCHITECTURES[kind](sum(map(len, GROUPS)), widths)
 
 
-def train(config: SegmenterConfig, home: Path, *, device: str = "cpu", stop_after: int | None = None, compiled: bool = False) -> nn.Module:
+def train(config: SegmenterConfig, home: Path, *, device: str = "cpu", stop_after: int | None = None,
+          compiled: bool = False) -> nn.Module:
     """Trains to the end (or to `stop_after` images), resuming from the checkpoint; returns the net, batch norms and all."""
     pool = open_pool(home, config.which, config.size, config.pool)
     pool.fill(64 * config.batch)
     path = home / f"segmenter-{config.which}.pt"
-    net = new_net(config).to(device, memory_format=torch.channels_last)
+    net = placed(new_net(config), device)
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=1e-4)
     identity = {**asdict(config), "widths": list(config.widths), "world": world_mark()}
     step = _resume(path, identity, net, optimizer)
@@ -83,7 +93,7 @@ def train(config: SegmenterConfig, home: Path, *, device: str = "cpu", stop_afte
 
 
 def _batch(config: SegmenterConfig, pool: Pool, step: int) -> tuple[Tensor, Tensor]:
-    """The pictures of one step: a function of seed and step (and of how much of the pool is painted), so a resumed run sees the same."""
+    """The pictures of one step: a function of seed and step, and of how much of the pool is painted."""
     pool.add_some()
     rng = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     images, labels = pool.batch(torch.randint(pool.ready, (config.batch,), generator=rng).numpy())
@@ -146,7 +156,8 @@ def _resume(path: Path, identity: dict[str, Any], net: nn.Module, optimizer: tor
     changed = sorted(k for k in identity if state["config"].get(k) != identity[k])
     shapes = {k: v.shape for k, v in net.state_dict().items()}
     warm = shapes == {k: v.shape for k, v in state["net"].items()}
-    log.warning("%s was made with another %s: beginning anew%s", path.name, ", ".join(changed), " from its weights" if warm else "")
+    how = " from its weights" if warm else ""
+    log.warning("%s was made with another %s: beginning anew%s", path.name, ", ".join(changed), how)
     if warm:
         net.load_state_dict(state["net"])
     return 0

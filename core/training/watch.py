@@ -61,9 +61,9 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
 
 def pictures(net: ProgGANNet, seeds: range, batch: int = 20) -> list[Tensor]:
     """Pictures of these seeds, as the shipped generator would make them."""
-    device = next(net.parameters()).device
+    z = torch.from_numpy(z_for_seeds(seeds, net.sizes[0])).to(next(net.parameters()).device)
     with torch.no_grad():
-        return [net(torch.from_numpy(z_for_seeds(seeds[i:i + batch], net.sizes[0])).to(device)) for i in range(0, len(seeds), batch)]
+        return [net(part) for part in z.split(batch)]
 
 
 def sheet(images: np.ndarray, columns: int = 8) -> bytes:
@@ -77,7 +77,7 @@ def watch(net: ProgGANNet, segmenter: BundledSegmenter, world: Reading, *, count
     """Figures of seeds 0…count-1 beside the world's, and the sheet of seeds 0…63."""
     batches = pictures(net, range(count))
     reading = read(segmenter, batches)
-    areas = {x.name: [round(float(reading.areas[x.id]), 5), round(float(world.areas[x.id]), 5)] for x in segmenter.labels[1:]}
+    areas = {x.name: [round(float(r.areas[x.id]), 5) for r in (reading, world)] for x in segmenter.labels[1:]}
     figures = {"frechet": round(frechet(reading.features, world.features), 4), "samples": count, "areas": areas}
     first = np.concatenate([to_u8(batch) for batch in batches])[:64]
     return figures, sheet(first)
