@@ -1,9 +1,10 @@
 """Generators by name or by file.
 
     from core import zoo
-    g = zoo.load("scenes")                 # bundled, or downloaded on first use
+    g = zoo.load("scenes")                 # bundled, published (once fetched) or one's own
     g = zoo.open("file.pth")               # family detected from the file alone
-    zoo.names(); zoo.card("scenes")        # what is known without loading anything (no torch)
+    zoo.names(); zoo.card("scenes")        # what is here, without loading anything (no torch)
+    zoo.known()                            # … and what could be fetched
 """
 from __future__ import annotations
 
@@ -12,54 +13,83 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import MissingWeights, UnknownName
+from core import store
+from core.errors import GanLabError, MissingWeights, UnknownName
+from core.zoo import own, published
 from core.zoo.cards import Card, LayerInfo
 
 if TYPE_CHECKING:
     from core.zoo.generator import Generator
 
-__all__ = ["BUNDLED", "Card", "LayerInfo", "card", "fingerprint", "load", "names", "open"]
+__all__ = ["BUNDLED", "Card", "LayerInfo", "card", "fingerprint", "here", "known", "load", "names", "open", "pick", "problems",
+           "weights_path"]
 
 BUNDLED = Path(__file__).resolve().parent / "bundled"
 
 CARDS: dict[str, Card] = {
-    c.name: c for c in (
-        Card("scenes", "Painted churches (bundled)", "proggan", "scenes.safetensors", sizes=(128, 256, 256, 256, 128, 64),
-             default_layer="layer4", bundled=True, licence="MIT", segmenters=("scenes", "scenes-judge"),
-             notes="Trained from nothing on procedurally painted church scenes; see core/zoo/bundled/MODEL.md."),
-    )
+    "scenes": Card("scenes", "Painted churches (bundled)", "Progressive GAN", "scenes.safetensors", sizes=(128, 256, 256, 256, 128, 64),
+                   default_layer="layer4", bundled=True, licence="MIT", segmenters=("scenes", "scenes-judge"),
+                   notes="Trained from nothing on procedurally painted church scenes; see core/zoo/bundled/MODEL.md."),
+    **published.CARDS,
 }
 
 
 def names() -> list[str]:
-    """Names of all known models, the bundled one first."""
-    return list(CARDS)
+    """Names of the models that can be used here: the bundled one, fetched ones, one's own."""
+    return [n for n, c in CARDS.items() if c.bundled or weights_path(n).is_file()] + list(_usable())
+
+
+def known() -> list[str]:
+    """Names of all models that can be named: those of `names()` and those that could be fetched."""
+    return [*CARDS, *_usable()]
+
+
+def here(name: str) -> bool:
+    """Whether the weights of a known model are on this disk."""
+    return weights_path(name).is_file()
 
 
 def card(name: str) -> Card:
-    """What is known of a model. Raises UnknownName."""
-    if name not in CARDS:
-        raise UnknownName("model", name, CARDS)
-    return CARDS[name]
+    """What is known of a model. Raises UnknownName, and BadFile for a file of one's own that cannot be used."""
+    from core import segment
+
+    if name in CARDS:
+        found = CARDS[name]
+        return found if found.bundled else _with(found, segment.for_model(name))
+    path = _own().get(name)
+    if path is None:
+        raise UnknownName("model", name, known())
+    return own.card(name, path, segment.for_model(name))
+
+
+def problems() -> dict[str, str]:
+    """Files in the models folders that cannot be used -> what keeps them from it."""
+    return {path.name: own.inspect(path).problem for path in _own().values() if own.inspect(path).problem}
 
 
 def weights_path(name: str) -> Path:
     """Where the weights of a known model are (whether they are there or not)."""
-    c = card(name)
-    if c.bundled:
-        return BUNDLED / c.file
-    from core.store import CACHE
-
-    return CACHE / "weights" / c.file
+    if name not in CARDS:
+        path = _own().get(name)
+        if path is None:
+            raise UnknownName("model", name, known())
+        return path
+    found = CARDS[name]
+    if found.bundled:
+        return BUNDLED / found.file
+    fetched = store.CACHE / "weights" / found.file
+    return fetched if fetched.is_file() else own.find_published(found.file) or fetched
 
 
 def fingerprint(name: str) -> str:
-    """SHA-256 of the model's weight file: the `generator` input of every Run. No torch. Raises MissingWeights."""
+    """SHA-256 of the model's weights: the `generator` input of every Run. No torch. Raises MissingWeights, BadFile."""
     path = weights_path(name)
     if not path.is_file():
         raise MissingWeights(f"the weights of {name!r} are not at {path}; fetch them with: python -m core models fetch {name}")
-    stat = path.stat()
-    return _sha256(path, stat.st_mtime_ns, stat.st_size)
+    if name in CARDS and CARDS[name].bundled:
+        stat = path.stat()
+        return _sha256(path, stat.st_mtime_ns, stat.st_size)
+    return own.fingerprint(path)
 
 
 @lru_cache(maxsize=64)
@@ -73,11 +103,14 @@ def load(name: str, device: str = "auto") -> Generator:
 
     Raises UnknownName, MissingWeights, BadFile.
     """
-    c = card(name)
-    mark = fingerprint(name)
+    mark, path = fingerprint(name), weights_path(name)
+    if path.suffix == ".json":
+        from core.zoo.modules import from_function
+
+        return from_function(own.function_of(path), name=name, fingerprint=mark, device=device)
     from core.zoo.files import open_weights
 
-    return open_weights(weights_path(name), name=c.name, fingerprint=mark, device=device)
+    return open_weights(path, name=name, fingerprint=mark, device=device)
 
 
 def open(path: str | Path, device: str = "auto") -> Generator:
@@ -89,3 +122,37 @@ def open(path: str | Path, device: str = "auto") -> Generator:
         raise MissingWeights(f"there is no file {path}")
     stat = path.stat()
     return open_weights(path, name=path.stem, fingerprint=_sha256(path.resolve(), stat.st_mtime_ns, stat.st_size), device=device)
+
+
+def pick(text: str, device: str = "auto") -> Generator:
+    """What a command line names: a known model, a weight file, or "package.module:function". Never called with a visitor's text."""
+    if text in known():
+        return load(text, device)
+    if Path(text).expanduser().is_file():
+        return open(Path(text).expanduser(), device)
+    if ":" in text and not Path(text).drive:
+        from core.zoo.modules import from_function
+
+        return from_function(text, device=device)
+    raise UnknownName("model", text, known())
+
+
+def _own() -> dict[str, Path]:
+    return own.files({c.file: c.name for c in CARDS.values()})
+
+
+def _usable() -> list[str]:
+    return [name for name, path in _own().items() if not _problem(path)]
+
+
+def _problem(path: Path) -> str:
+    try:
+        return own.inspect(path).problem
+    except (OSError, GanLabError) as error:
+        return str(error)
+
+
+def _with(found: Card, segmenters: tuple[str, ...]) -> Card:
+    from dataclasses import replace
+
+    return replace(found, segmenters=segmenters)

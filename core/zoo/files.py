@@ -2,15 +2,39 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
+from torch import Tensor, nn
 
 from core.errors import BadFile, BadInput
-from core.zoo import proggan
+from core.zoo import dcgan, proggan, weights
 from core.zoo.generator import ChainGenerator, Generator
+from core.zoo.own import Found, function_of
+
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Family:
+    """An architecture that is recognised from a file alone: does it fit, build it, how long is its latent."""
+
+    name: str
+    fits: Callable[[State], bool]
+    build: Callable[[State], nn.Sequential]
+    z_dim: Callable[[State], int]
+    notes: str = ""
+
+
+FAMILIES = (
+    Family("Progressive GAN", proggan.is_proggan, proggan.build, lambda s: proggan.sizes_of(proggan.new_keys(s))[0]),
+    Family("DCGAN", dcgan.is_dcgan, dcgan.build, dcgan.z_dim_of,
+           "Assumed, because no file tells it: ReLU inside, tanh at the end, as in the PyTorch tutorial."),
+)
 
 
 def pick_device(device: str = "auto") -> torch.device:
@@ -28,32 +52,85 @@ def pick_device(device: str = "auto") -> torch.device:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Tensors of a .safetensors file, or of a torch file read with weights_only=True. Never unpickles objects. Raises BadFile."""
+    """Tensors of a file under their names, unwrapped (`state_dict`, `module.`); see `read_states`. Raises BadFile."""
+    return read_states(path)[0]
+
+
+def read_states(path: Path) -> list[dict[str, Tensor]]:
+    """The state dicts in a .safetensors file, or in a torch file read with weights_only=True; at least one.
+
+    A training checkpoint may hold several (generator, discriminator, optimiser). Never unpickles objects. Raises BadFile.
+    """
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return dict(load_file(path))
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as error:
-        raise BadFile(f"{path.name} cannot be read as a file of tensors ({str(error).splitlines()[0][:160]})") from error
-    except Exception as error:  # safetensors raises its own type, which is not exported in every version
-        if type(error).__name__ != "SafetensorError":
-            raise
+            data: Any = load_file(path)
+        else:
+            data = torch.load(path, map_location="cpu", weights_only=True)
+    except SafetensorError as error:
         raise BadFile(f"{path.name} is damaged or not a .safetensors file ({str(error)[:160]})") from error
-    if isinstance(data, Mapping) and isinstance(data.get("state_dict"), Mapping):
-        data = data["state_dict"]
-    state = {str(k): v for k, v in data.items() if isinstance(v, Tensor)} if isinstance(data, Mapping) else {}
-    if not state:
+    except pickle.UnpicklingError as error:
+        if "Unsupported global" in str(error) or "WeightsUnpickler error" in str(error):
+            raise BadFile(f"{path.name} holds Python objects besides tensors (a whole module?), which is not opened because it could "
+                          "run code; save its tensors with torch.save(net.state_dict(), FILE) or as .safetensors") from error
+        raise BadFile(f"{path.name} is not a file of tensors") from error
+    except (RuntimeError, ValueError, EOFError, KeyError, AttributeError, IndexError, TypeError, OSError) as error:
+        raise BadFile(f"{path.name} is damaged or not a file of tensors ({_first_line(error)})") from error
+    states = _states(data)
+    if not states:
         raise BadFile(f"{path.name} holds no tensors under names (a state dict is needed)")
-    return state
+    return states
+
+
+def _states(data: Any, depth: int = 0) -> list[dict[str, Tensor]]:
+    """Mappings of names to tensors inside `data`, the likeliest generator first."""
+    if not isinstance(data, Mapping) or depth > 3:
+        return []
+    own = {str(k): v for k, v in data.items() if isinstance(v, Tensor)}
+    found = [{k.removeprefix("module."): v for k, v in own.items()}] if any(v.ndim for v in own.values()) else []
+    inner = sorted((k for k, v in data.items() if isinstance(v, Mapping)), key=lambda k: _rank(str(k)))
+    for key in inner:
+        found += _states(data[key], depth + 1)
+    return found
+
+
+def _rank(key: str) -> int:
+    wanted = ("g_ema", "ema", "netg", "generator", "gen", "g", "state_dict", "model")
+    return next((i for i, w in enumerate(wanted) if key.lower().startswith(w)), len(wanted))
+
+
+def recognise(path: Path) -> tuple[Family, dict[str, Tensor]]:
+    """The family of a file and its generator's tensors. Raises BadFile naming the first keys."""
+    states = read_states(path)
+    for state in states:
+        for family in FAMILIES:
+            if family.fits(state):
+                return family, state
+    keys = ", ".join(f"{k} {tuple(v.shape)}" for k, v in list(states[0].items())[:3])
+    raise BadFile(f"{path.name} is of no known generator family (first tensors: {keys}). Known from a file alone: "
+                  f"{', '.join(f.name for f in FAMILIES)}; for another network name its code: --model package.module:function")
 
 
 def open_weights(path: Path, *, name: str, fingerprint: str, device: str = "auto") -> Generator:
     """A generator from a weight file; see zoo.open."""
-    state = read_state(path)
-    if proggan.is_proggan(state):
-        net = proggan.build(state).to(pick_device(device))
-        return ChainGenerator(net, name=name, fingerprint=fingerprint, z_dim=net.sizes[0])
-    keys = ", ".join(list(state)[:4])
-    raise BadFile(f"{path.name} is of no known generator family (its first keys: {keys}); known: Progressive GAN")
+    family, state = recognise(path)
+    net = family.build(state).to(pick_device(device))
+    return ChainGenerator(net, name=name, fingerprint=fingerprint, z_dim=family.z_dim(state), probe="meta")
+
+
+def look(path: Path) -> Found:
+    """What a model file holds, for its card. Raises BadFile, BadInput."""
+    if path.suffix == ".json":
+        from core.zoo.modules import from_function
+
+        made = from_function(function_of(path), name=path.stem, device="cpu")
+        return Found("your code", made.z_dim, made.layers, made.image_size, made.fingerprint, notes=getattr(made, "notes", ""))
+    family, state = recognise(path)
+    with torch.no_grad():
+        made = ChainGenerator(family.build(state), name=path.stem, fingerprint="", z_dim=family.z_dim(state), probe="meta")
+    return Found(family.name, made.z_dim, made.layers, made.image_size, weights.sha256_of(path), notes=family.notes)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]
