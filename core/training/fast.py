@@ -10,13 +10,7 @@ from typing import cast
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.zoo.proggan import Block, ProgGANNet, pixel_norm
-
-
-def fused_kernel(weight: Tensor) -> Tensor:
-    """3×3 kernel (O,I,3,3) -> kernel (I,O,4,4) for `conv_transpose2d(stride=2, padding=1)`."""
-    p = F.pad(weight.flip(2, 3), (1, 1, 1, 1))
-    return (p[..., 1:, 1:] + p[..., :-1, 1:] + p[..., 1:, :-1] + p[..., :-1, :-1]).transpose(0, 1)
+from core.zoo.proggan import Block, ProgGANNet, fused_kernel, pixel_norm
 
 
 def forward(net: ProgGANNet, z: Tensor) -> Tensor:
