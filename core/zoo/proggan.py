@@ -55,7 +55,8 @@ class Block(nn.Module):
 def fused_kernel(weight: Tensor) -> Tensor:
     """"Enlarge ×2 by nearest neighbour, then convolve 3×3" as one `conv_transpose2d(stride=2, padding=1)`.
 
-    (O,I,3,3) -> (I,O,4,4). The same map with 16 multiplications an input pixel in place of 36: the 4×4 kernel is the 3×3 one summed over its four shifts.
+    (O,I,3,3) -> (I,O,4,4). The same map with 16 multiplications an input pixel in place of 36: the 4×4 kernel is the 3×3 one
+    summed over its four shifts.
     """
     p = F.pad(weight.flip(2, 3), (1, 1, 1, 1))
     return (p[..., 1:, 1:] + p[..., :-1, 1:] + p[..., 1:, :-1] + p[..., :-1, :-1]).transpose(0, 1)
