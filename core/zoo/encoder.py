@@ -31,9 +31,10 @@ class Residual(nn.Module):
 
 
 class EncoderNet(nn.Module):
-    """(N,3,S,S) float −1..1 → latent (N, z_dim) and activations (N, units, grid, grid) in units of their spread.
+    """(N,3,S,S) float −1..1 → latent (N, z_dim) of length √z_dim and activations (N, units, grid, grid).
 
-    `mean` and `spread` (units,) are those of the generator's activations, stored with the weights.
+    S is `side`, a power of two times `grid`. `mean` and `spread` (units,) are those of the generator's activations, stored with
+    the weights: the net itself works in units of them.
     """
 
     mean: Tensor
@@ -42,21 +43,21 @@ class EncoderNet(nn.Module):
     def __init__(self, side: int, grid: int, units: int, z_dim: int, width: int = 32) -> None:
         super().__init__()
         self.config = {"side": side, "grid": grid, "units": units, "z_dim": z_dim, "width": width}
-        downs = int(math.log2(side // grid))
-        widths = [min(width * 2**i, 256) for i in range(downs + 1)]
+        widths = [min(width * (i + 1), 4 * width) for i in range(int(math.log2(side // grid)) + 1)]
         steps: list[nn.Module] = [nn.Conv2d(3, widths[0], 3, padding=1)]
         for a, b in zip(widths, widths[1:], strict=False):
             steps += [nn.Conv2d(a, b, 4, stride=2, padding=1), Residual(b)]
-        self.trunk = nn.Sequential(*steps, Residual(widths[-1]), Residual(widths[-1]), nn.GroupNorm(8, widths[-1]), nn.SiLU())
-        self.acts = nn.Conv2d(widths[-1], units, 3, padding=1)
-        self.squeeze = nn.Conv2d(widths[-1], 64, 1)
-        self.latent = nn.Linear(64 * grid * grid, z_dim)
+        self.trunk = nn.Sequential(*steps, Residual(widths[-1]), nn.GroupNorm(8, widths[-1]), nn.SiLU())
+        self.acts = nn.Conv2d(widths[-1], units, 1)
+        self.squeeze = nn.Conv2d(widths[-1], 16, 1)
+        self.latent = nn.Linear(16 * grid * grid, z_dim)
         self.register_buffer("mean", torch.zeros(units))
         self.register_buffer("spread", torch.ones(units))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = self.trunk(images)
         z = self.latent(F.silu(self.squeeze(x)).flatten(1))
+        z = F.normalize(z) * math.sqrt(z.shape[1])  # a Gaussian latent of many dimensions has this length, nearly always
         return z, self.acts(x) * self.spread.view(1, -1, 1, 1) + self.mean.view(1, -1, 1, 1)
 
 
@@ -75,11 +76,13 @@ class Encoder:
 
 
 def save(net: EncoderNet, path: Path, *, layer: str, generator: str, **notes: str) -> None:
-    """Writes the encoder as .safetensors (half precision) with its metadata."""
+    """Writes the encoder as .safetensors (half precision) with its metadata, beside and then renamed."""
     from safetensors.torch import save_file
 
-    state = {k: v.detach().half().contiguous() for k, v in net.state_dict().items()}
-    save_file(state, path, metadata={"config": json.dumps(net.config), "layer": layer, "generator": generator, **notes})
+    state = {k: v.detach().cpu().half().contiguous() for k, v in net.state_dict().items()}
+    aside = path.with_suffix(".tmp")
+    save_file(state, aside, metadata={"config": json.dumps(net.config), "layer": layer, "generator": generator, **notes})
+    aside.replace(path)
 
 
 def load(path: Path, device: str | torch.device = "cpu") -> Encoder:

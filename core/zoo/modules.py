@@ -74,7 +74,7 @@ def adapt(net: nn.Module, *, name: str, fingerprint: str, z_dim: int = 0) -> Gen
         sized = ChainGenerator(nn.Sequential(children), name=name, fingerprint=fingerprint, z_dim=length, layers=hidden,
                                z_shape=z_shape)
         made: Generator = ChainGenerator(nn.Sequential(children), name=name, fingerprint=fingerprint, z_dim=length, z_shape=z_shape,
-                                         layers=[info.name for info in sized.layers if min(info.size) > 1])
+                                         layers=[i.name for i in sized.layers if min(i.size) > 1 and not _is_picture(i, sized.image_size)])
     else:
         made = HookedGenerator(net, last, name=name, fingerprint=fingerprint, z_dim=length, z_shape=z_shape)
     if not made.layers:
@@ -174,11 +174,10 @@ class HookedGenerator:
         self._picture, self._z_shape, self._lock = picture, z_shape, threading.RLock()
         self._modules: dict[str, nn.Module] = {}
         self._needs_z: set[str] = set()
-        found = self._discover()
         with torch.no_grad():
             out = picture(self._whole(self.z_for_seeds([0])))
         self.image_size = (int(out.shape[2]), int(out.shape[3]))
-        self.layers, self.notes = self._sound_layers(found)
+        self.layers, self.notes = self._sound_layers(self._discover())
 
     @property
     def device(self) -> torch.device:
@@ -263,8 +262,10 @@ class HookedGenerator:
         found = []
         for path, out in seen:
             if runs.count(path) == 1 and isinstance(out, Tensor) and out.ndim == 4 and min(out.shape[2:]) > 1 and out is not final:
-                found.append(LayerInfo(path, int(out.shape[1]), (int(out.shape[2]), int(out.shape[3]))))
-                self._modules[path] = candidates[path]
+                info = LayerInfo(path, int(out.shape[1]), (int(out.shape[2]), int(out.shape[3])))
+                if not _is_picture(info, self.image_size):
+                    found.append(info)
+                    self._modules[path] = candidates[path]
         return found
 
     def _sound_layers(self, found: list[LayerInfo]) -> tuple[tuple[LayerInfo, ...], str]:
@@ -291,6 +292,11 @@ class HookedGenerator:
                     self._needs_z.add(info.name)
         self._modules = {info.name: self._modules[info.name] for info in kept}
         return tuple(kept), f"Not offered, because something passes around them: {', '.join(dropped)}." if dropped else ""
+
+
+def _is_picture(info: LayerInfo, image_size: tuple[int, int]) -> bool:
+    """A map of at most three units in the picture's size is the picture before its last non-linearity, not a layer."""
+    return info.units <= 3 and info.size == image_size
 
 
 def _expanded(net: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:

@@ -123,7 +123,11 @@ def _fetch_locked(remote: Remote, source: str, report: Report) -> Path:
     problems: list[str] = []
     for url in addresses(remote, source):
         try:
+            continued = _size(part) > 0
             _download(url, part, remote, report)
+            if continued and not matches(part, remote.sha256):  # perhaps the beginning was of another file: once more, whole
+                part.unlink()
+                _download(url, part, remote, report)
             if not matches(part, remote.sha256):
                 found = sha256_of(part)
                 part.unlink()

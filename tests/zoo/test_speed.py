@@ -1,0 +1,77 @@
+"""Memory that runs out halves the batch; half precision is used only where no threshold moves."""
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.errors import BadInput
+from core.zoo.batch import first_size, in_parts
+from core.zoo.generator import ChainGenerator
+from core.zoo.precision import RANK_ERROR, HalfGenerator, halved, is_safe, rank_error
+from core.zoo.proggan import ProgGANNet
+from tests.zoo.nets import randomised
+
+
+def test_batch_is_halved_until_it_fits_and_the_result_is_whole() -> None:
+    tried: list[int] = []
+
+    def work(part: Tensor) -> Tensor:
+        tried.append(len(part))
+        if len(part) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return part * 2
+
+    z = torch.arange(20.0).view(10, 2)
+    assert torch.equal(in_parts(z, work, 8), z * 2)
+    assert tried == [8, 4, 2, 2, 2, 2, 2]
+
+
+def test_a_single_picture_that_does_not_fit_is_said() -> None:
+    def work(part: Tensor) -> Tensor:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    with pytest.raises(BadInput, match="single picture"):
+        in_parts(torch.zeros(4, 2), work, 4)
+
+
+def test_other_errors_pass() -> None:
+    def work(part: Tensor) -> Tensor:
+        raise RuntimeError("shape mismatch")
+
+    with pytest.raises(RuntimeError, match="shape"):
+        in_parts(torch.zeros(4, 2), work, 4)
+
+
+def generator(sizes: list[int]) -> ChainGenerator:
+    return ChainGenerator(randomised(ProgGANNet(sizes)), name="g", fingerprint="x", z_dim=sizes[0])
+
+
+def test_first_size_shrinks_with_memory_and_with_the_network() -> None:
+    small, large = generator([8, 8, 8]), generator([8, 8, 8, 8, 8, 8])
+    assert first_size(small, 2**30) >= first_size(large, 2**30) >= first_size(large, 2**20) >= 1
+    assert first_size(large, 1) == 1
+
+
+def test_rank_error_reads_how_far_a_threshold_moved() -> None:
+    acts = torch.arange(10_000.0).view(100, 1, 10, 10)
+    moved = acts + 50  # half a percent of the samples
+    assert rank_error(acts, acts).item() == 0
+    assert rank_error(acts, moved).item() == pytest.approx(0.005, abs=2e-4)
+    assert rank_error(acts, torch.full_like(acts, torch.nan)).item() == 1
+    flat = torch.full((100, 1, 10, 10), -0.3)
+    assert rank_error(flat, flat.half().float()).item() == 0
+
+
+def test_float16_is_safe_where_bfloat16_is_not() -> None:
+    g = generator([16, 24, 24, 16])
+    layers = ["layer4"]
+    fine, coarse = (HalfGenerator(g, dtype) for dtype in (torch.float16, torch.bfloat16))
+    z = g.z_for_seeds(range(128))
+    with torch.inference_mode():
+        full = g.head(z, "layer4")
+        errors = [rank_error(full, h.head(z, "layer4")).max().item() for h in (fine, coarse)]
+    assert errors[0] <= RANK_ERROR < errors[1]
+    assert is_safe(g, fine, layers, seeds=range(128))
+    assert not is_safe(g, coarse, layers, seeds=range(128))
+    assert halved(g, layers) is g, "on the CPU nothing is gained"
