@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import platform
 import re
@@ -37,6 +38,7 @@ CACHE = Path(os.environ.get("GAN_DISSECTION_CACHE", PROJECT / "cache"))
 BUNDLED_RUNS = PROJECT / "core" / "zoo" / "bundled" / "runs"
 _KEY = re.compile(r"[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z][a-z_-]{0,30}")
+log = logging.getLogger(__name__)
 PACKAGES = ("torch", "numpy", "numba", "opencv-python-headless", "scikit-image")
 
 
@@ -155,6 +157,41 @@ class Store:
         """Takes a damaged run out of the way so that it can be made again."""
         for folder in self.root.glob(f"*/{_check_key(key)}"):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def put_partial(self, run: Run, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keeps how far a run has come, in one uncompressed file, replacing what was kept before. Raises StoreError."""
+        path = self._partial(run)
+        aside = path.with_suffix(".writing")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as file:
+                np.savez(file, **{k: np.asarray(v) for k, v in arrays.items()})  # type: ignore[arg-type]
+            os.replace(aside, path)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            raise StoreError(f"a half-done run could not be kept in {path.parent}: {error.strerror or error}. Free space, or set "
+                             "GAN_DISSECTION_CACHE to another folder; results already stored are intact") from error
+
+    def get_partial(self, run: Run) -> dict[str, np.ndarray] | None:
+        """How far a run has come, or None. A damaged file (zip checksums) is named in the log and removed."""
+        path = self._partial(run)
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+            log.warning("the kept state %s is damaged (%s); that run starts anew", path, error)
+            path.unlink(missing_ok=True)
+            return None
+
+    def drop_partial(self, run: Run) -> None:
+        """The run is done; its kept state can go."""
+        self._partial(run).unlink(missing_ok=True)
+
+    def _partial(self, run: Run) -> Path:
+        folder = self._folder(run.kind, run.key)
+        return folder.with_name(f"{folder.name}.partial")
 
     @contextmanager
     def claim(self, run: Run) -> Iterator[None]:

@@ -1,0 +1,306 @@
+"""The dissection of any list of layers in one pass: each image is generated once and segmented once.
+
+First the level images (thresholds), then the measuring images (counts). Work is cut into micro-batches; after each, the
+report may stop it. With a store, counts are kept every few seconds, so a run that was cancelled or killed goes on where it was.
+"""
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.dissect.measure import TOP, Measure, Region, regions
+from core.dissect.pictures import Album
+from core.dissect.record import Dissection, Threshold, from_saved, labels_for, to_arrays
+from core.dissect.thresholds import LevelFinder, Levels
+from core.errors import BadInput, StoreError, UnknownName
+from core.jobs import Report, no_report
+from core.segment.base import Label
+from core.stats import LabelMap, Padding, label_map
+from core.store import Run, Store
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.segment import Segmenter
+    from core.zoo.generator import Generator
+
+VERSION = 1
+BATCH = {"cpu": 4}  # images a micro-batch; fixed, so that results are the same bits every time
+BATCH_GPU = 32
+CHECKPOINT_SECONDS = 5.0
+LEVELS = 64  # levels of the curves
+LEVEL_SEEDS = range(1_000_000, 1_000_200)
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, checked. `levels` is T, the number of levels of the curves."""
+
+    layers: tuple[str, ...]
+    seeds: tuple[int, ...]
+    level_seeds: tuple[int, ...]
+    quantile: float
+    grid: tuple[int, int]
+    padding: Padding
+    threshold: Threshold
+    levels: int = LEVELS
+
+    def __post_init__(self) -> None:
+        check(self.quantile, self.padding, self.threshold, self.levels)
+        if not self.seeds or not self.level_seeds:
+            raise BadInput("a dissection needs at least one image to measure and one to choose levels on")
+        shared = set(self.seeds) & set(self.level_seeds)
+        if shared:
+            raise BadInput(f"seed {min(shared)} would both choose the levels and measure; the two sets of seeds must differ")
+        if min(self.grid) < 1 or max(self.grid) > 1024:
+            raise BadInput(f"the counting grid is (H, W) up to 1024, got {self.grid}")
+        if len(self.seeds) * self.grid[0] * self.grid[1] >= 2**31:
+            raise BadInput(f"{len(self.seeds)} images on a grid of {self.grid} are more than 2³¹ pixels; use fewer images")
+
+
+def check(quantile: float, padding: str, threshold: str, levels: int) -> None:
+    """Raises BadInput on settings that no dissection can have."""
+    if not 0 < quantile < 1:
+        raise BadInput(f"the quantile is the share of pixels above the level, between 0 and 1, got {quantile}")
+    if padding not in ("border", "zeros"):
+        raise BadInput(f"padding is 'border' or 'zeros', got {padding!r}")
+    if threshold not in ("quantile", "iqr"):
+        raise BadInput(f"threshold is 'quantile' or 'iqr', got {threshold!r}; levels per pair: Dissection.at('pair')")
+    if not 3 <= levels <= 256:
+        raise BadInput(f"curves have 3 to 256 levels, got {levels}")
+
+
+def dissect(generator: Generator, segmenter: Segmenter, layers: Sequence[str], seeds: Sequence[int] = range(1000), *,
+            level_seeds: Sequence[int] = LEVEL_SEEDS, quantile: float = 0.01, grid: tuple[int, int] = (64, 64),
+            padding: Padding = "border", threshold: Threshold = "quantile", report: Report = no_report,
+            store: Store | None = None) -> dict[str, Dissection]:
+    """Dissects layers of a generator: {layer: Dissection}.
+
+    Levels are chosen on `level_seeds` (the exact top `quantile` of upsampled activations, and by information quality ratio)
+    and measured on `seeds`. With a store, what is there already is read from disk, and the rest is kept there, together with
+    thumbnails and label maps of the measured seeds. Raises UnknownName (layer), BadInput, JobCancelled (from `report`).
+    """
+    known = [info.name for info in generator.layers]
+    if not layers:
+        raise BadInput(f"name at least one layer of {generator.name}: {', '.join(known)}")
+    for layer in layers:
+        if layer not in known:
+            raise UnknownName("layer", layer, known)
+    wanted = tuple(sorted(set(layers), key=known.index))
+    request = Request(wanted, _seeds(seeds), _seeds(level_seeds), float(quantile), (int(grid[0]), int(grid[1])), padding,
+                      threshold)
+    runs = {layer: run_of(generator, segmenter, request, layer) for layer in wanted}
+    if store is None:
+        return _compute(generator, segmenter, request, runs, report, None)
+    found = _stored(store, runs)
+    if len(found) < len(runs):
+        with ExitStack() as locks:
+            for run in sorted((r for layer, r in runs.items() if layer not in found), key=lambda r: r.key):
+                locks.enter_context(store.claim(run))
+            found |= _stored(store, {layer: run for layer, run in runs.items() if layer not in found})
+            missing = {layer: run for layer, run in runs.items() if layer not in found}
+            if missing:
+                part = replace(request, layers=tuple(missing))
+                found |= _compute(generator, segmenter, part, missing, report, store)
+    report(len(request.seeds) + len(request.level_seeds), len(request.seeds) + len(request.level_seeds))
+    return {layer: found[layer] for layer in wanted}
+
+
+def run_of(generator: Generator, segmenter: Segmenter, request: Request, layer: str) -> Run:
+    """The Run of one layer; the same whichever layers are asked for together."""
+    params = {"model": generator.name, "layer": layer, "images": len(request.seeds), "seeds": span(request.seeds),
+              "level_seeds": span(request.level_seeds), "quantile": request.quantile, "grid": list(request.grid),
+              "padding": request.padding, "threshold": request.threshold, "levels": request.levels,
+              "segmenter": segmenter.name, "top": TOP}
+    return Run("dissect", params, {"generator": generator.fingerprint, "segmenter": segmenter.fingerprint}, VERSION)
+
+
+def pictures_run(generator: Generator, segmenter: Segmenter, seeds: tuple[int, ...]) -> Run:
+    """The Run of the pictures of these seeds."""
+    params = {"model": generator.name, "images": len(seeds), "seeds": span(seeds), "segmenter": segmenter.name}
+    return Run("pictures", params, {"generator": generator.fingerprint, "segmenter": segmenter.fingerprint}, VERSION)
+
+
+def span(seeds: Sequence[int]) -> list[int] | dict[str, list[int]]:
+    """[start, stop] of consecutive seeds; any others are listed as {"seeds": […]}."""
+    if list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return [int(seeds[0]), int(seeds[0]) + len(seeds)]
+    return {"seeds": [int(s) for s in seeds]}
+
+
+def _seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    out = tuple(int(s) for s in seeds)
+    if len(set(out)) != len(out):
+        raise BadInput("a seed is named twice; each picture counts once")
+    return out
+
+
+def _stored(store: Store, runs: Mapping[str, Run]) -> dict[str, Dissection]:
+    """What the store holds; a damaged run is named in the log, set aside, and made again."""
+    found = {}
+    for layer, run in runs.items():
+        try:
+            saved = store.get(run.key)
+            if saved is not None:
+                found[layer] = from_saved(saved)
+        except StoreError as error:
+            log.warning("%s", error)
+            store.set_aside(run.key)
+    return found
+
+
+class Source:
+    """Generates and segments micro-batches: activations of all wanted layers and label maps, each image once."""
+
+    def __init__(self, generator: Generator, segmenter: Segmenter, layers: Sequence[str]) -> None:
+        self._generator, self._segmenter, self._layers = generator, segmenter, layers
+        self.batch = BATCH.get(generator.device.type, BATCH_GPU)
+
+    def run(self, seeds: Sequence[int]) -> tuple[dict[str, Tensor], Tensor, np.ndarray]:
+        """{layer: (N,U,h,w) float32}, pictures (N,3,H,W), label ids (N,S,h,w)."""
+        import torch
+
+        acts: dict[str, Tensor] = {}
+        with torch.inference_mode():
+            z = self._generator.z_for_seeds(seeds)
+            x, here = z, None
+            for layer in self._layers:
+                x = self._generator.span(x, here, layer, z)
+                here = layer
+                acts[layer] = x.float()
+                if not bool(torch.isfinite(acts[layer]).all()):
+                    raise BadInput(f"{layer} of {self._generator.name} has values that are not finite for seeds from {seeds[0]}; "
+                                   "the weights are damaged or of another family")
+            images = self._generator.span(x, here, None, z)
+            segs = self._segmenter(images).cpu().numpy()
+        return acts, images, segs
+
+
+def _batches(seeds: tuple[int, ...], size: int, start: int = 0) -> Iterator[tuple[int, tuple[int, ...]]]:
+    for i in range(start, len(seeds), size):
+        yield i, seeds[i:i + size]
+
+
+def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs: Mapping[str, Run], report: Report,
+             store: Store | None) -> dict[str, Dissection]:
+    from core.image import to_u8
+
+    started = time.monotonic()
+    source = Source(generator, segmenter, request.layers)
+    labels = tuple(segmenter.labels)
+    sizes = {info.name: (info.units, info.size) for info in generator.layers}
+    total = len(request.level_seeds) + len(request.seeds)
+    pictures = pictures_run(generator, segmenter, request.seeds)
+    joint = Run("dissect", {"parts": sorted(run.key for run in runs.values())})
+    state = _resume(store, joint)
+    report(0, total, "choosing thresholds")
+    if state is None:
+        levels = _levels(source, request, labels, sizes, total, report)
+        album = Album(len(labels)) if store is not None and not store.has(pictures.key) else None
+        start, spent = 0, 0.0
+    else:
+        levels, start, spent = state.levels, state.done, state.seconds
+        album = Album(len(labels)) if state.album else None
+        if album is not None:
+            album.restore(state.album)
+    layers = {layer: Measure(layer, *sizes[layer], request.grid, request.padding, levels[layer], labels)
+              for layer in request.layers}
+    if state is not None:
+        for layer, measure in layers.items():
+            measure.restore(state.layers[layer])
+    elif store is not None:
+        _checkpoint(store, joint, levels, layers, album, 0, time.monotonic() - started)
+    saved_at = time.monotonic()
+    for i, seeds in _batches(request.seeds, source.batch, start):
+        acts, images, segs = source.run(seeds)
+        mapped = label_map(segs, labels, request.grid)
+        measure_batch(layers, acts, mapped, len(labels), request, np.array(seeds))
+        if album is not None:
+            album.add(np.array(seeds), to_u8(images), segs)
+        done = i + len(seeds)
+        if store is not None and done < len(request.seeds) and time.monotonic() - saved_at >= CHECKPOINT_SECONDS:
+            _checkpoint(store, joint, levels, layers, album, done, spent + time.monotonic() - started)
+            saved_at = time.monotonic()
+        report(len(request.level_seeds) + done, total, "measuring")
+    results = {layer: measure.result(runs[layer], request.threshold, "all") for layer, measure in layers.items()}
+    if store is not None:
+        seconds, device = spent + time.monotonic() - started, str(generator.device)
+        if album is not None:
+            store.put(pictures, album.arrays(), seconds=seconds, device=device, labels=labels_for(labels))
+        for d in results.values():
+            store.put(d.run, to_arrays(d), seconds=seconds, device=device, labels=labels_for(labels),
+                      together=list(request.layers), batch=source.batch)
+        store.drop_partial(joint)
+    return results
+
+
+def measure_batch(layers: Mapping[str, Measure], acts: Mapping[str, Tensor], labels: LabelMap, n_labels: int,
+                  request: Any, seeds: np.ndarray) -> None:
+    """Adds one micro-batch to every layer; label regions are pooled once a map size."""
+    pooled: dict[tuple[int, int], Region] = {}
+    for layer, measure in layers.items():
+        if measure.size not in pooled:
+            pooled[measure.size] = regions(labels, n_labels, measure.size, request.grid, request.padding, acts[layer])
+        measure.add(acts[layer], labels, pooled[measure.size], seeds)
+
+
+def _levels(source: Source, request: Request, labels: tuple[Label, ...], sizes: Mapping[str, tuple[int, tuple[int, int]]],
+            total: int, report: Report) -> dict[str, Levels]:
+    finders = {layer: LevelFinder(*sizes[layer], request.grid, len(request.level_seeds), labels, padding=request.padding,
+                                  quantile=request.quantile, quantile_of="upsampled", condition="all", steps=request.levels)
+               for layer in request.layers}
+    for i, seeds in _batches(request.level_seeds, source.batch):
+        acts, _, segs = source.run(seeds)
+        mapped = label_map(segs, labels, request.grid)
+        for layer, finder in finders.items():
+            finder.add(acts[layer], mapped)
+        report(i + len(seeds), total, "choosing thresholds")
+    return {layer: finder.finish() for layer, finder in finders.items()}
+
+
+@dataclass(frozen=True)
+class State:
+    """A run half done: `done` measuring images are in."""
+
+    done: int
+    seconds: float
+    levels: dict[str, Levels]
+    layers: dict[str, dict[str, np.ndarray]]
+    album: dict[str, np.ndarray]
+
+
+LEVEL_FIELDS = ("grid", "quantile", "iqr", "pair", "pair_iqr", "q99", "hist_edges")
+
+
+def _checkpoint(store: Store, joint: Run, levels: Mapping[str, Levels], layers: Mapping[str, Measure], album: Album | None,
+                done: int, seconds: float) -> None:
+    arrays: dict[str, np.ndarray] = {"done": np.array(done), "seconds": np.array(seconds)}
+    for layer, measure in layers.items():
+        arrays |= {f"levels/{layer}/{name}": getattr(levels[layer], name) for name in LEVEL_FIELDS}
+        arrays |= {f"layers/{layer}/{name}": value for name, value in measure.state().items()}
+    if album is not None:
+        arrays |= {f"album/{name}": value for name, value in album.arrays().items()}
+    store.put_partial(joint, arrays)
+
+
+def _resume(store: Store | None, joint: Run) -> State | None:
+    arrays = store.get_partial(joint) if store is not None else None
+    if arrays is None:
+        return None
+    tree: dict[str, dict[str, Any]] = {"levels": {}, "layers": {}}
+    album = {}
+    for name, value in arrays.items():
+        parts = name.split("/")
+        if parts[0] == "album":
+            album[parts[1]] = value
+        elif len(parts) == 3:
+            tree[parts[0]].setdefault(parts[1], {})[parts[2]] = value
+    levels = {layer: Levels(**fields) for layer, fields in tree["levels"].items()}
+    return State(int(arrays["done"]), float(arrays["seconds"]), levels, tree["layers"], album)

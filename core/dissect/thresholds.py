@@ -1,0 +1,179 @@
+"""Where a unit counts as active: levels chosen on images that do not measure it afterwards.
+
+`LevelFinder` watches the level images of one layer once, and gives: the exact top-quantile level; a grid of candidate levels
+(log-spaced fractions, as the 2018 search); for every unit and label the candidate of highest information quality ratio.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.dissect.record import Counts
+from core.segment.base import Label
+from core.stats import CrossCounts, LabelMap, Quantiles, Resampling, Tail, dense, hazen, resampling, scores
+from core.stats.counts import categories
+from core.stats.quantiles import tail_length
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEEP_BYTES = 24 * 2**20  # maps of a layer held until the candidate levels are chosen from them
+KEEP_IMAGES = 8  # … but at least so many images
+SAMPLES = 2**15  # values a unit from which candidates are read: all of them where there are no more, else an even sample
+TAIL_VALUES = 2**17  # longest tail a unit keeps; larger quantiles are answered within the rank error of Quantiles
+LOWEST_FRACTION = 1e-3
+LEAST_SHARE = 1e-3  # labels below this share of pixels get no IQR level (2018 code)
+LEAST_AGREEMENT = 0.8
+HIST_BINS = 64
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What the level images say of one layer. grid (U,T) ascending holds every other level; hist_edges (U,B+1)."""
+
+    grid: np.ndarray
+    quantile: np.ndarray
+    iqr: np.ndarray
+    pair: np.ndarray
+    pair_iqr: np.ndarray
+    q99: np.ndarray
+    hist_edges: np.ndarray
+
+
+class LevelFinder:
+    """Feed `images` images of one layer with `add`, then ask `finish`."""
+
+    def __init__(self, units: int, size: tuple[int, int], grid: tuple[int, int], images: int, labels: Sequence[Label], *,
+                 padding: str, quantile: float, quantile_of: str, condition: str, steps: int) -> None:
+        self._labels, self._condition, self._quantile, self._steps = labels, condition, quantile, steps
+        self._to = resampling(size, grid, padding)
+        self._columns = len(labels) + 1 + len(categories(labels))
+        self._channel_pixels = np.zeros(len(labels), np.int64)
+        raw = resampling(size, size, "border")
+        self._level = _Top(units, images, quantile, raw if quantile_of == "raw" else self._to)
+        self._q99 = _Top(units, images, 0.01, raw)
+        self._waiting: list[tuple[Tensor, LabelMap]] = []
+        self._hold = max(KEEP_IMAGES, KEEP_BYTES // (4 * units * size[0] * size[1]))
+        self._counts: CrossCounts | None = None
+        self._edges = np.empty(0)
+
+    def add(self, acts: Tensor, labels: LabelMap) -> None:
+        """(N,U,h,w) float32 with the label maps of the same images."""
+        self._level.add(acts)
+        self._q99.add(acts)
+        self._channel_pixels += labels.channel_pixels
+        if self._counts is not None:
+            self._counts.add(acts, labels)
+            return
+        self._waiting.append((acts.clone(), labels))
+        if sum(len(a) for a, _ in self._waiting) >= self._hold:
+            self._choose()
+
+    def finish(self) -> Levels:
+        """Raises nothing; one image at least must have been seen."""
+        if self._counts is None:
+            self._choose()
+        assert self._counts is not None
+        quantile = self._level.top(self._quantile)
+        counts = conditioned(self._counts, self._channel_pixels, self._labels, self._condition)
+        pair_iqr, pair = search(counts, self._counts.levels, len(self._labels))
+        best = pair_iqr[:, 1:].argmax(1) + 1
+        rows = np.arange(len(best))
+        found = pair_iqr[rows, best] > 0
+        iqr = np.where(found, pair[rows, best], self._counts.levels[:, -1])
+        grid = np.sort(np.concatenate([self._counts.levels, quantile[:, None]], 1), 1)
+        return Levels(grid, quantile, iqr, pair, pair_iqr, self._q99.top(0.01), self._edges)
+
+    def _choose(self) -> None:
+        """Candidate levels and histogram edges from the maps held so far, which are then counted and let go."""
+        import torch
+
+        maps = torch.cat([a for a, _ in self._waiting])
+        fractions = np.geomspace(1.0, LOWEST_FRACTION, self._steps - 1)
+        grid = hazen(_sampled(maps, self._to), 1 - fractions)
+        self._counts = CrossCounts(np.maximum.accumulate(grid, 1), self._columns, self._to)
+        low, high = (f((0, 2, 3)).cpu().numpy().astype(np.float64) for f in (maps.amin, maps.amax))
+        pad = np.where(high > low, 0.0, 0.5)
+        self._edges = np.linspace(low - pad, high + pad, HIST_BINS + 1, axis=1).astype(np.float32)
+        for acts, labels in self._waiting:
+            self._counts.add(acts, labels)
+        self._waiting.clear()
+
+
+class _Top:
+    """The level that the top `fraction` exceeds: exact from a tail, or from a sketch when the tail would not fit."""
+
+    def __init__(self, units: int, images: int, fraction: float, to: Resampling) -> None:
+        count = images * to.grid[0] * to.grid[1]
+        self._to = to
+        self._tail = Tail(units, count, fraction, to) if tail_length(count, fraction) <= TAIL_VALUES else None
+        self._sketch = Quantiles(units)
+
+    def add(self, acts: Tensor) -> None:
+        if self._tail is not None:
+            self._tail.add(acts)
+        else:
+            for one in acts:
+                self._sketch.add(dense(one[None], self._to)[0].flatten(1).cpu().numpy())
+
+    def top(self, fraction: float) -> np.ndarray:
+        return self._tail.top(fraction) if self._tail is not None else self._sketch.quantile(1 - fraction)
+
+
+def _sampled(maps: Tensor, to: Resampling) -> np.ndarray:
+    """(U,n) float32 upsampled values: every grid pixel of every image, or an even sample of SAMPLES of them."""
+    from core import kernels
+    from core.stats.grid import over_units
+
+    images, units = maps.shape[:2]
+    pixels = to.grid[0] * to.grid[1]
+    each = min(pixels, max(1, SAMPLES // images))
+    step = pixels / each
+    shift = (np.arange(images) * 0.6180339887) % 1.0 if each < pixels else np.zeros(images)
+    at = np.floor((np.arange(each) + shift[:, None]) * step).astype(np.int64) % pixels
+    out = np.empty((units, images * each), np.float32)
+    values = maps.cpu().contiguous().numpy()
+    over_units(units, lambda a, b: kernels.sample(values, at, *to.taps, a, b, out))
+    return out
+
+
+def conditioned(found: CrossCounts, channel_pixels: np.ndarray, labels: Sequence[Label], condition: str) -> Counts:
+    """Counts with each label's world: all pixels, or (2018 code) the pixels of images in which its category occurs.
+
+    The 2018 code also counts a label twice in the truth where two channels of a pixel carry it.
+    """
+    c = len(labels)
+    if condition == "all":
+        return Counts(found.counts, found.pixels, found.pixels[:c].copy(), np.full(c, c))
+    names = categories(labels)
+    scope = np.array([c] + [c + 1 + names.index(label.category) for label in labels[1:]])
+    return Counts(found.counts, found.pixels, channel_pixels.copy(), scope)
+
+
+def search(counts: Counts, levels: np.ndarray, c: int) -> tuple[np.ndarray, np.ndarray]:
+    """For every unit and label the level of highest IQR: (max_iqr (U,C), level (U,C)), algorithms §3d.
+
+    A level counts only where it is above 0, mask and label agree on more than 0.8 of the pixels, and it is not the lowest one.
+    Labels below 1e-3 of the pixels, and column 0, have 0.
+    """
+    pixels = max(int(counts.pixels[c]), 1)
+    best = np.zeros((len(levels), c))
+    at = np.repeat(levels[:, -1:], c, 1)
+    share = counts.truth / pixels
+    for label in range(1, c):
+        union = int(counts.pixels[label])
+        if union == 0 or share[label] < LEAST_SHARE:
+            continue
+        inter = counts.above[:, label] / union * share[label]
+        above = counts.above[:, counts.scope[label]] / max(int(counts.pixels[counts.scope[label]]), 1)
+        quality = scores.iqr(inter, above, share[label])
+        agree = scores.agreement(inter, above, share[label])
+        quality[(agree <= LEAST_AGREEMENT) | (levels <= 0)] = 0
+        quality[:, 0] = 0
+        t = quality.shape[1] - 1 - quality[:, ::-1].argmax(1)
+        best[:, label] = np.take_along_axis(quality, t[:, None], 1)[:, 0]
+        at[:, label] = np.take_along_axis(levels, t[:, None], 1)[:, 0]
+    return best.astype(np.float32), at.astype(np.float32)

@@ -1,0 +1,126 @@
+"""Compiled loops of the dissection: bilinear upsampling fused with counting, so that no dense tensor is ever built (numba).
+
+All kernels walk a micro-batch of float32 maps (N,U,h,w) unit by unit over a counting grid of H × W pixels. The arithmetic is
+fixed, so that `core.stats.dense` (plain tensors) gives the same float32 bits: first across, t = a·wx0 + b·wx1, then down,
+v = t0·wy0 + t1·wy1, each product and sum rounded once. They hold no Python lock; callers cut the units between threads.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+jit: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
+MARGIN = np.float32(1e-6)  # a convex combination can exceed its largest term by rounding
+
+
+@jit
+def _across(source, x0, x1, wx0, wx1, wide, high):  # type: ignore[no-untyped-def]
+    """A map (h,w) -> wide (h,W); high (h,): no value blended from a row exceeds this (0 included: zero padding)."""
+    for y in range(source.shape[0]):
+        row, out = source[y], wide[y]
+        top = np.float32(0)
+        for x in range(x0.size):
+            v = row[x0[x]] * wx0[x] + row[x1[x]] * wx1[x]
+            out[x] = v
+            top = max(top, v)
+        high[y] = top + top * MARGIN
+
+
+@jit
+def _down(top, bottom, w_top, w_bottom, out):  # type: ignore[no-untyped-def]
+    for x in range(out.size):
+        out[x] = top[x] * w_top + bottom[x] * w_bottom
+
+
+@jit
+def count(acts, codes, columns, levels, low, scale, guess, y0, y1, wy0, wy1, x0, x1, wx0, wx1,  # type: ignore[no-untyped-def]
+          first, last, total):
+    """Adds to total (U,columns,T+1) int32: pixels by unit, column and number of levels below the value (strictly).
+
+    codes (N,H,W) int32: each pixel's label combination; columns (M,k) int32: the columns a combination counts for, −1 = none.
+    levels (U,T+1) float32: ascending, then +inf. guess (U,F) int32, low, scale (U,): see `core.stats.Guess`.
+    Bin 0 (no level below) is left to the caller, who knows the number of pixels of each column.
+    """
+    n, height, width = acts.shape[0], y0.size, x0.size
+    bins, cells = levels.shape[1], np.float32(guess.shape[1] - 1)
+    found = np.empty((columns.shape[0], bins), np.int32)
+    wide, high = np.empty((acts.shape[2], width), np.float32), np.empty(acts.shape[2], np.float32)
+    v, cell = np.empty(width, np.float32), np.empty(width, np.int32)
+    zero = np.float32(0)
+    for u in range(first, last):
+        found[:] = 0
+        level, start, base, step = levels[u], guess[u], low[u], scale[u]
+        for i in range(n):
+            _across(acts[i, u], x0, x1, wx0, wx1, wide, high)
+            for y in range(height):
+                if max(high[y0[y]], high[y1[y]]) <= level[0]:
+                    continue
+                _down(wide[y0[y]], wide[y1[y]], wy0[y], wy1[y], v)
+                for x in range(width):
+                    cell[x] = np.int32(min(max((v[x] - base) * step, zero), cells))
+                code = codes[i, y]
+                for x in range(width):
+                    b = start[cell[x]]
+                    while v[x] > level[b]:
+                        b += 1
+                    found[code[x], b] += 1
+        for m in range(columns.shape[0]):
+            for k in range(columns.shape[1]):
+                c = columns[m, k]
+                if c >= 0:
+                    for b in range(1, bins):
+                        total[u, c, b] += found[m, b]
+
+
+@jit
+def push(acts, y0, y1, wy0, wy1, x0, x1, wx0, wx1, first, last, keep, buffer, fill, bound):  # type: ignore[no-untyped-def]
+    """Keeps each unit's `keep` largest upsampled values: buffer (U,capacity) float32, fill (U,) used, bound (U,) what counts."""
+    n, height, width = acts.shape[0], y0.size, x0.size
+    capacity = buffer.shape[1]
+    wide, high = np.empty((acts.shape[2], width), np.float32), np.empty(acts.shape[2], np.float32)
+    v = np.empty(width, np.float32)
+    for u in range(first, last):
+        store, used, limit = buffer[u], fill[u], bound[u]
+        for i in range(n):
+            _across(acts[i, u], x0, x1, wx0, wx1, wide, high)
+            for y in range(height):
+                if max(high[y0[y]], high[y1[y]]) <= limit:
+                    continue
+                _down(wide[y0[y]], wide[y1[y]], wy0[y], wy1[y], v)
+                for x in range(width):
+                    if v[x] > limit:
+                        store[used] = v[x]
+                        used += 1
+                        if used == capacity:
+                            best = np.partition(store, capacity - keep)[capacity - keep:]
+                            store[:keep] = best
+                            used, limit = keep, best.min()
+        fill[u], bound[u] = used, limit
+
+
+@jit
+def sample(acts, pixels, y0, y1, wy0, wy1, x0, x1, wx0, wx1, first, last, out):  # type: ignore[no-untyped-def]
+    """out (U,N·m) float32: upsampled values at the grid pixels (N,m), numbered row by row, of each map."""
+    n, m, width = pixels.shape[0], pixels.shape[1], x0.size
+    for u in range(first, last):
+        for i in range(n):
+            source = acts[i, u]
+            for j in range(m):
+                y, x = pixels[i, j] // width, pixels[i, j] % width
+                a = source[y0[y], x0[x]] * wx0[x] + source[y0[y], x1[x]] * wx1[x]
+                b = source[y1[y], x0[x]] * wx0[x] + source[y1[y], x1[x]] * wx1[x]
+                out[u, i * m + j] = a * wy0[y] + b * wy1[y]
+
+
+@jit
+def histogram(acts, low, scale, first, last, total):  # type: ignore[no-untyped-def]
+    """Adds raw map values to total (U,B) int64: B equal bins from `low`, `scale` bins a unit of value; the end bins are open."""
+    n, size = acts.shape[0], acts.shape[2] * acts.shape[3]
+    zero, top = np.float32(0), np.float32(total.shape[1] - 1)
+    for u in range(first, last):
+        for i in range(n):
+            values = acts[i, u].reshape(size)
+            for j in range(size):
+                total[u, np.int32(min(max((values[j] - low[u]) * scale[u], zero), top))] += 1

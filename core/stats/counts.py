@@ -1,0 +1,197 @@
+"""Pixels by unit, label and level: the one set of whole numbers from which IoU, IQR and all their curves are read.
+
+A pixel may carry several labels (object, part, material). Its combination of labels is coded once a micro-batch for all
+layers; units then count combinations, and combinations are spread over the columns they count for:
+
+    0 … C−1        the labels; column 0 = pixels without any label; a label in two channels of one pixel counts once
+    C              every pixel
+    C+1 … C+K      the categories: every pixel of an image in which some label of the category occurs (2018 conditioning)
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.errors import BadInput
+from core.segment.base import Label
+from core.stats.grid import Resampling, dense, over_units
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GUESS_CELLS = 1024
+DENSE_VALUES = 2**24  # how many upsampled values the plain-torch way holds at a time
+
+
+def categories(labels: Sequence[Label]) -> tuple[str, ...]:
+    """Categories of labels[1:], in order of first appearance."""
+    return tuple(dict.fromkeys(label.category for label in labels[1:]))
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """Label maps of a micro-batch on the counting grid, ready to count.
+
+    codes (N,H,W) int32 label combinations; columns (M,k) int32 what each combination counts for (−1 = nothing);
+    pixels (columns,) int64 pixels of each column; channel_pixels (C,) int64 the same summed over channels (label 0 as in pixels).
+    """
+
+    codes: np.ndarray
+    columns: np.ndarray
+    pixels: np.ndarray
+    channel_pixels: np.ndarray
+
+
+def column_of(labels: Sequence[Label]) -> np.ndarray:
+    """Label id -> column, −1 for unknown ids."""
+    lookup = np.full(max(label.id for label in labels) + 1, -1, np.int64)
+    lookup[[label.id for label in labels]] = np.arange(len(labels))
+    return lookup
+
+
+def label_map(segs: np.ndarray, labels: Sequence[Label], grid: tuple[int, int]) -> LabelMap:
+    """(N,S,h,w) int label ids -> LabelMap on `grid` (nearest pixel centre). Raises BadInput on ids that are not in `labels`."""
+    if segs.ndim != 4 or segs.dtype.kind not in "iu":
+        raise BadInput(f"label maps are whole numbers (N,S,h,w), got {segs.dtype} {segs.shape}")
+    segs = to_grid(segs, grid).astype(np.int64)
+    lookup = column_of(labels)
+    if segs.size and (segs.min() < 0 or segs.max() >= len(lookup) or (lookup[segs] < 0).any()):
+        bad = next(int(i) for i in np.unique(segs) if not 0 <= i < len(lookup) or lookup[i] < 0)
+        raise BadInput(f"the label maps hold id {bad}, which is not among the {len(labels)} labels")
+    columns = lookup[segs]
+    names = categories(labels)
+    n_labels, n_columns = len(labels), len(labels) + 1 + len(names)
+    category = np.array([-1] + [names.index(label.category) for label in labels[1:]])
+    present = np.zeros((len(segs), n_labels), bool)
+    for i in range(len(segs)):
+        present[i, columns[i].ravel()] = True
+    pattern = np.zeros(len(segs), np.int64)
+    for k in range(len(names)):
+        pattern |= present[:, category == k].any(1).astype(np.int64) << k
+    key = np.broadcast_to(pattern[:, None, None], (len(segs), *grid)).copy()
+    for s in range(columns.shape[1]):
+        key = key * n_labels + columns[:, s]
+    unique, codes, count = np.unique(key, return_inverse=True, return_counts=True)
+    spread = [_columns_of(int(k), columns.shape[1], n_labels, len(names)) for k in unique]
+    table = np.full((len(unique), columns.shape[1] + 1 + len(names)), -1, np.int32)
+    pixels = np.zeros(n_columns, np.int64)
+    for m, mine in enumerate(spread):
+        table[m, :len(mine)] = mine
+        pixels[mine] += count[m]
+    by_channel = np.bincount(columns.ravel(), minlength=n_labels).astype(np.int64)
+    by_channel[0] = pixels[0]
+    return LabelMap(codes.reshape(key.shape).astype(np.int32), table, pixels, by_channel)
+
+
+def _columns_of(key: int, channels: int, n_labels: int, n_categories: int) -> list[int]:
+    seen = set()
+    for _ in range(channels):
+        key, label = divmod(key, n_labels)
+        seen.add(label)
+    return sorted(seen - {0} or {0}) + [n_labels] + [n_labels + 1 + k for k in range(n_categories) if key >> k & 1]
+
+
+def to_grid(segs: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """(…,h,w) -> (…,H,W): the value at each grid pixel's centre."""
+    h, w = segs.shape[-2:]
+    if (h, w) == grid:
+        return segs
+    y = np.minimum((np.arange(grid[0]) * 2 + 1) * h // (2 * grid[0]), h - 1)
+    x = np.minimum((np.arange(grid[1]) * 2 + 1) * w // (2 * grid[1]), w - 1)
+    return segs[..., y[:, None], x]
+
+
+class CrossCounts:
+    """Counts (U,columns,T+1) int32: pixels of a column whose upsampled value is above exactly b of the unit's T levels.
+
+    levels (U,T) float32 ascending. `add` micro-batches in any order, `merge` other counts of the same levels.
+    """
+
+    def __init__(self, levels: np.ndarray, columns: int, to: Resampling) -> None:
+        if not np.isfinite(levels).all() or (np.diff(levels, axis=1) < 0).any():
+            raise BadInput("levels must be finite and ascending")
+        self.levels, self.to = np.ascontiguousarray(levels, np.float32), to
+        self.pixels = np.zeros(columns, np.int64)
+        self._total = np.zeros((levels.shape[0], columns, levels.shape[1] + 1), np.int32)
+        self._edges = np.concatenate([self.levels, np.full((len(levels), 1), np.inf, np.float32)], 1)
+        self._low, self._scale, self._guess = _guess(self.levels)
+
+    def add(self, acts: Tensor, labels: LabelMap) -> None:
+        """(N,U,h,w) float32 activations of the images that `labels` describes."""
+        self.pixels += labels.pixels
+        if self.pixels.max() > np.iinfo(np.int32).max:
+            raise BadInput("more than 2³¹ pixels in one count; use fewer images or a coarser counting grid")
+        if acts.device.type == "cpu":
+            from core import kernels
+
+            values = acts.contiguous().numpy()
+            over_units(len(self.levels), lambda a, b: kernels.count(
+                values, labels.codes, labels.columns, self._edges, self._low, self._scale, self._guess, *self.to.taps,
+                a, b, self._total))
+        else:
+            self._add_torch(acts, labels)
+
+    def _add_torch(self, acts: Tensor, labels: LabelMap) -> None:
+        """The same numbers from dense tensors, a block of units at a time."""
+        import torch
+
+        device = acts.device
+        codes = torch.from_numpy(labels.codes).to(device).reshape(-1).long()
+        bins, n_codes = self.levels.shape[1] + 1, len(labels.columns)
+        block = max(1, DENSE_VALUES // max(codes.numel(), 1))
+        for first in range(0, len(self.levels), block):
+            part = acts[:, first:first + block]
+            units = part.shape[1]
+            values = dense(part, self.to).transpose(0, 1).reshape(units, -1).contiguous()
+            levels = torch.from_numpy(self.levels[first:first + units]).to(device)
+            bin_of = torch.searchsorted(levels, values)  # left: levels strictly below
+            unit = torch.arange(units, device=device)[:, None]
+            flat = ((unit * n_codes + codes) * bins + bin_of).reshape(-1)
+            found = torch.bincount(flat, minlength=units * n_codes * bins).reshape(units, n_codes, bins).cpu().numpy()
+            found[:, :, 0] = 0
+            for m, row in enumerate(labels.columns):
+                for column in row[row >= 0]:
+                    self._total[first:first + units, column] += found[:, m].astype(np.int32)
+
+    def merge(self, other: CrossCounts) -> CrossCounts:
+        """Counts of both streams together. Raises BadInput when the levels differ."""
+        if not np.array_equal(self.levels, other.levels) or self._total.shape != other._total.shape:
+            raise BadInput("counts of different levels or labels cannot be merged")
+        both = CrossCounts(self.levels, len(self.pixels), self.to)
+        both.pixels = self.pixels + other.pixels
+        both._total = self._total + other._total
+        return both
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(U,columns,T+1) int32, bin 0 included: each unit's bins of a column add up to the column's pixels."""
+        full = self._total.copy()
+        full[:, :, 0] = self.pixels - full[:, :, 1:].sum(2)
+        return full
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What a checkpoint keeps."""
+        return {"total": self._total, "pixels": self.pixels}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Continues from `state()` of counts with the same levels."""
+        self._total[...] = state["total"]
+        self.pixels[...] = state["pixels"]
+
+
+def _guess(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where to start looking for a value's bin: cell(v) = (v − low)·scale, clipped; guess (U,F) = levels in lower cells.
+
+    cell() never decreases in v, rounding included, so every level of a lower cell is below v: the guess is never too high.
+    """
+    low = levels[:, 0].copy()
+    span = levels[:, -1] - low
+    scale = np.divide(np.float32(GUESS_CELLS - 1), span, out=np.zeros_like(span), where=span > 1e-30)
+    cell = np.clip((levels - low[:, None]) * scale[:, None], np.float32(0), np.float32(GUESS_CELLS - 1)).astype(np.int32)
+    counts = np.zeros((len(levels), GUESS_CELLS), np.int32)
+    np.add.at(counts, (np.arange(len(levels))[:, None], cell), 1)
+    guess = np.cumsum(counts, 1, dtype=np.int32) - counts
+    return low, scale, guess
