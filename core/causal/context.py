@@ -1,0 +1,77 @@
+"""The door experiment for any class: insert it at every cell of many pictures, and see where the generator lets it appear."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from core.causal.corpus import grid_for
+from core.causal.curves import inserted
+from core.causal.measure import BATCH
+from core.causal.pieces import Arrays, Pieces, cached
+from core.causal.presets import CONTEXT_SEEDS, MARKED
+from core.causal.results import Context, context_of
+from core.causal.stored import label_id, labels_as
+from core.jobs import Report, no_report
+from core.segment.base import Segmenter
+from core.store import Run, Store
+from core.units import Ranking
+from core.zoo.generator import Generator, layer_info
+
+VERSION = 1
+
+
+def context_run(generator: Generator, scorer: Segmenter, ranking: Ranking, units: Sequence[int], values: np.ndarray,
+                images: int) -> Run:
+    """What the table is made from."""
+    return Run("context", {
+        "model": generator.name, "layer": ranking.layer, "label": ranking.label, "scorer": scorer.name, "units": list(units),
+        "ranking": ranking.run.key, "order": ranking.kind, "images": images, "seeds": [CONTEXT_SEEDS, CONTEXT_SEEDS + images],
+        "grid": list(grid_for(layer_info(generator, ranking.layer).size)),
+        "inserted_values": [round(float(values[u]), 5) for u in units], "labels": labels_as(scorer.labels)},
+        {"generator": generator.fingerprint, "segmenter": scorer.fingerprint}, VERSION)
+
+
+def context(generator: Generator, scorer: Segmenter, ranking: Ranking, values: np.ndarray, *, n: int = MARKED, images: int = 24,
+            report: Report = no_report, store: Store | None = None) -> Context:
+    """Inserts the top n units at values (U,) into each cell of `images` pictures, one cell at a time.
+
+    What was there and what is gained is read by the scorer. Cells are the layer's, or 8 × 8 of them for finer layers.
+    """
+    layer, units = ranking.layer, ranking.top(n)
+    label, grid = label_id(scorer.labels, ranking.label), grid_for(layer_info(generator, ranking.layer).size)
+    run = context_run(generator, scorer, ranking, units, values, images)
+    cells = grid[0] * grid[1]
+
+    def work(pieces: Pieces) -> tuple[Arrays, list[str]]:
+        device = generator.device
+        chosen = torch.tensor([units], device=device)
+        levels = torch.from_numpy(np.asarray(values, np.float32)).to(device)
+        seeds = range(CONTEXT_SEEDS, CONTEXT_SEEDS + images)
+        gain, before = [], []
+        with torch.inference_mode():
+            for k, seed in enumerate(seeds):
+                z = generator.z_for_seeds([seed])
+                acts = generator.head(z, layer)
+                seen = scorer(generator.tail(acts, layer, z))
+                before.append(_middles(seen[0], grid))
+                had, row = int((seen == label).any(1).sum()), []
+                for at in range(0, cells, BATCH):
+                    where = torch.arange(at, min(at + BATCH, cells), device=device)
+                    edited = inserted(acts, chosen.expand(len(where), -1), levels, where, grid)
+                    after = scorer(generator.tail(edited, layer, z.expand(len(where), -1)))
+                    row.append(((after == label).any(1).flatten(1).sum(1) - had).cpu().numpy())
+                    report(k * cells + at + len(where), images * cells, f"picture {k + 1} of {images}")
+                gain.append(np.concatenate(row) / (seen.shape[2] * seen.shape[3]))
+        return {"gain": np.stack(gain).astype(np.float32), "before": np.stack(before), "seeds": np.asarray(seeds)}, []
+
+    return context_of(cached(run, store, work, device=str(generator.device)))
+
+
+def _middles(segmentation: torch.Tensor, grid: tuple[int, int]) -> np.ndarray:
+    """(S,h,w) label ids -> (cells,S) int16: what is at the middle of each cell."""
+    h, w = segmentation.shape[1:]
+    y = [int((k + 0.5) * h / grid[0]) for k in range(grid[0])]
+    x = [int((k + 0.5) * w / grid[1]) for k in range(grid[1])]
+    return segmentation[:, y][:, :, x].flatten(1).T.to(torch.int16).cpu().numpy()

@@ -1,0 +1,148 @@
+"""The ranking by average causal effect finds what draws a class, on the planted generator."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from core import causal
+from core.causal.corpus import choose_present, draw_cells, gather, presence
+from core.causal.objective import Places, cell_mask, loss
+from core.causal.optimise import ace, schedule
+from core.causal.presets import PRESETS
+from core.errors import BadInput, JobCancelled, UnknownName
+from core.store import Store
+from tests import toys
+
+SMALL = replace(PRESETS["quick"], pool=48, train=16, evaluate=4, steps=20, samples=8, rate=0.05)
+
+
+@pytest.fixture(scope="module")
+def generator() -> toys.ToyGenerator:
+    return toys.ToyGenerator()
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> toys.ToySegmenter:
+    return toys.ToySegmenter()
+
+
+def iou(**units: float) -> np.ndarray:
+    """IoU (9,) of each unit with a class: 0.05 unless said."""
+    out = np.full(9, 0.05)
+    for name, value in units.items():
+        out[getattr(toys, name)] = value
+    return out
+
+
+def test_the_unit_that_draws_the_class_is_first_and_the_one_that_only_correlates_last(
+        generator: toys.ToyGenerator, segmenter: toys.ToySegmenter) -> None:
+    ranking = ace(generator, segmenter, "layer1", "tree", iou(TREE=0.6, FAKE_TREE=0.9), setting=replace(SMALL, steps=40))
+    assert ranking.order[0] == toys.TREE
+    assert ranking.score[toys.TREE] > 0.9
+    assert ranking.order[-1] == toys.FAKE_TREE  # although its IoU is the highest of all
+    assert ranking.score[toys.FAKE_TREE] == 0
+
+
+def test_what_is_inserted_is_the_mean_activation_where_the_class_is(
+        generator: toys.ToyGenerator, segmenter: toys.ToySegmenter) -> None:
+    corpus = gather(generator, segmenter, "layer1", 2, SMALL)
+    assert 3 <= corpus.values[toys.TREE] <= 4
+    assert corpus.values[toys.SKY] == 0
+    assert corpus.values[toys.FAKE_TREE] == pytest.approx(1.3 * corpus.values[toys.TREE])
+
+
+def test_places_hold_the_class_or_gain_it(generator: toys.ToyGenerator, segmenter: toys.ToySegmenter) -> None:
+    corpus = gather(generator, segmenter, "layer1", 2, SMALL)
+    for chosen, there in ((corpus.present, True), (corpus.candidates, False)):
+        acts = generator.head(generator.z_for_seeds(chosen.seeds.tolist()), "layer1")
+        inside = (acts[:, toys.TREE] * cell_mask(torch.from_numpy(chosen.cells), corpus.grid, (8, 8))[:, 0]).sum((1, 2))
+        assert ((inside > 0) == there).all()
+    assert not set(corpus.present.seeds.tolist()) & set(corpus.candidates.seeds.tolist())
+
+
+def test_presence_is_the_share_of_each_cell() -> None:
+    segmentation = torch.zeros(1, 2, 4, 4, dtype=torch.int64)
+    segmentation[0, 0, 0, :2] = 3
+    segmentation[0, 1, 0, 0] = 3   # in both channels: counts once
+    assert presence(segmentation, 3, (2, 2)).tolist() == [[0.5, 0, 0, 0]]
+
+
+def test_present_pictures_are_those_with_most_of_the_class() -> None:
+    shares = np.array([[0, 0.1], [0, 0], [0.5, 0.2], [0.3, 0]])
+    chosen, popularity = choose_present(shares, 2)
+    assert chosen.seeds.tolist() == [2, 3]
+    assert chosen.cells.tolist() == [0, 0]
+    assert popularity.tolist() == [2, 0]
+
+
+def test_cells_are_drawn_where_the_class_is_usual() -> None:
+    popularity = np.array([50, 0, 0, 50, 0, 0, 0, 0])
+    drawn = [draw_cells(popularity, 1, seed)[0] for seed in range(200)]
+    assert np.isin(drawn, (0, 3)).mean() > 0.8
+    assert len(set(draw_cells(popularity, 8, 1).tolist())) == 8
+
+
+def test_no_alpha_leaves_the_pictures_as_they_are(generator: toys.ToyGenerator, segmenter: toys.ToySegmenter) -> None:
+    z = generator.z_for_seeds(range(6))
+    places = Places(generator.head(z, "layer1"), torch.tensor([50, 51, 52, 53, 54, 55]), z)
+    value = loss(generator, lambda x: segmenter.scores(x, 2), "layer1", torch.zeros(9), torch.full((9,), 3.0), places, places, (8, 8))
+    assert float(value) == pytest.approx(0, abs=1e-6)
+
+
+def test_every_picture_is_seen_once_a_pass() -> None:
+    seen = np.concatenate([schedule(step, 6, 9) for step in range(3)])
+    assert sorted(seen.tolist()) == sorted(2 * list(range(9)))
+
+
+def test_a_cancelled_run_goes_on_where_it_stopped_and_ends_the_same(
+        generator: toys.ToyGenerator, segmenter: toys.ToySegmenter, store: Store) -> None:
+    def stop(done: int, total: int, note: str = "") -> None:
+        if note == "step 15 of 20":
+            raise JobCancelled("enough")
+
+    start = iou(DOOR=0.5)
+    with pytest.raises(JobCancelled):
+        ace(generator, segmenter, "layer1", "door", start, setting=SMALL, store=store, report=stop)
+    assert store.list("ace") == []
+    notes: list[str] = []
+    again = ace(generator, segmenter, "layer1", "door", start, setting=SMALL, store=store, report=lambda d, t, n="": notes.append(n))
+    assert notes[0] == "step 11 of 20"
+    whole = ace(generator, segmenter, "layer1", "door", start, setting=SMALL)
+    np.testing.assert_array_equal(again.score, whole.score)
+    assert store.list("part") == []
+
+
+def test_a_stored_ranking_is_read_back_for_the_same_weights_only(
+        generator: toys.ToyGenerator, segmenter: toys.ToySegmenter, store: Store) -> None:
+    made = ace(generator, segmenter, "layer1", "door", iou(DOOR=0.5), setting=replace(SMALL, steps=2), store=store)
+    read = causal.load_ranking(store, "toy", "layer1", "door", "ace", fingerprint=generator.fingerprint)
+    assert read is not None
+    np.testing.assert_array_equal(read.order, made.order)
+    values = causal.load_values(store, read)
+    assert values is not None
+    assert 3 <= values[toys.DOOR] <= 4
+    assert causal.load_ranking(store, "toy", "layer1", "door", "ace", fingerprint="other weights") is None
+    assert causal.load_ranking(store, "toy", "layer1", "sky", "ace", fingerprint=generator.fingerprint) is None
+
+
+def test_wrong_requests_are_named(generator: toys.ToyGenerator, segmenter: toys.ToySegmenter) -> None:
+    with pytest.raises(UnknownName, match="cathedral"):
+        ace(generator, segmenter, "layer1", "cathedral", iou(), setting=SMALL)
+    with pytest.raises(UnknownName, match="layer9"):
+        ace(generator, segmenter, "layer9", "tree", iou(), setting=SMALL)
+    with pytest.raises(BadInput, match="9 units"):
+        ace(generator, segmenter, "layer1", "tree", np.zeros(4), setting=SMALL)
+    with pytest.raises(BadInput, match="dome.* in only 0 of 48"):
+        ace(generator, segmenter, "layer1", "dome", iou(), setting=SMALL)
+    with pytest.raises(UnknownName, match="quik"):
+        ace(generator, segmenter, "layer1", "tree", iou(), setting="quik")
+
+
+@pytest.mark.parametrize("name", ["code", "paper"])
+def test_the_published_constants_find_the_unit_too(generator: toys.ToyGenerator, segmenter: toys.ToySegmenter, name: str) -> None:
+    setting = replace(PRESETS[name], pool=48, train=16, evaluate=4, steps=30, rate=PRESETS[name].rate * 3)
+    ranking = ace(generator, segmenter, "layer1", "door", iou(DOOR=0.3, TREE=0.4), setting=setting)
+    assert ranking.order[0] == toys.DOOR
