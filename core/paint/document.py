@@ -34,7 +34,7 @@ MAX_TEXT = 512 * 1024
 MAX_SEED = 2**32 - 1
 GRID = 8
 VERSION = 1
-_LEAST_POINTS = {"free": 1, "line": 1, "rect": 2, "polygon": 3, "all": 0}
+_POINTS = {"free": (1, MAX_POINTS), "line": (2, 2), "rect": (2, 2), "polygon": (3, MAX_POINTS), "all": (0, MAX_POINTS)}
 T = TypeVar("T")
 
 
@@ -44,10 +44,10 @@ class Stroke:
 
     brush: a class of the dissection, or the name of one of the painting's own unit sets. units: how many units of the brush, best
     first (a set: its first ones). strength 0..1. size: width of the brush in image pixels (free and line). points: (x, y) in
-    image pixels, the origin at the picture's upper left corner: a path, a line, two opposite corners (rect), a polygon's corners;
-    none for "all", the whole picture. value: what drawing inserts: each unit's 0.99 quantile, or its mean where the class is
-    present.
-    order: units by causal effect where it is known ("best"), or by one ranking. hidden: kept in the document, not painted.
+    image pixels, the origin at the picture's upper left corner: a path, a line's two ends, two opposite corners (rect), a
+    polygon's corners; none for "all", the whole picture. value: what drawing inserts: each unit's 0.99 quantile, or its mean
+    where the class is present. order: units by causal effect where it is known ("best"), or by one ranking. hidden: kept in
+    the document, not painted.
     """
 
     brush: str
@@ -73,11 +73,14 @@ class Stroke:
         points = self.points
         if not isinstance(points, (tuple, list)):
             raise BadInput(f"a stroke's points are a list, got {_short(points)}")
-        if len(points) > MAX_POINTS:
-            raise BadInput(f"a stroke has at most {MAX_POINTS} points, got {len(points)}")
-        if len(points) < _LEAST_POINTS[self.shape]:
-            raise BadInput(f"a {self.shape} stroke needs at least {_LEAST_POINTS[self.shape]} points, got {len(points)}")
-        object.__setattr__(self, "points", tuple(_point(p) for p in points) if self.shape != "all" else ())
+        least, most = _POINTS[self.shape]
+        if not least <= len(points) <= most:
+            raise BadInput(f"a {self.shape} stroke has {least} to {most} points, got {len(points)}")
+        snapped = tuple(_point(p) for p in points)
+        if self.shape == "rect":
+            xs, ys = zip(*snapped, strict=True)
+            snapped = ((min(xs), min(ys)), (max(xs), max(ys)))
+        object.__setattr__(self, "points", snapped if self.shape != "all" else ())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; what has its usual value and is no part of the short form is left out."""

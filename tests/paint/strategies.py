@@ -15,9 +15,9 @@ points = st.tuples(coordinate, coordinate)
 @st.composite
 def strokes(draw: st.DrawFn, brushes: st.SearchStrategy[str] = names) -> Stroke:
     shape = draw(st.sampled_from(["free", "line", "rect", "polygon", "all"]))
-    least = {"free": 1, "line": 1, "rect": 2, "polygon": 3, "all": 0}[shape]
+    least, most = {"free": (1, 12), "line": (2, 2), "rect": (2, 2), "polygon": (3, 12), "all": (0, 0)}[shape]
     return Stroke(draw(brushes), draw(st.sampled_from(["draw", "remove"])), draw(st.integers(1, 512)), draw(st.floats(0, 1)),
-                  draw(st.floats(0.5, 256)), tuple(draw(st.lists(points, min_size=least, max_size=12))), shape,
+                  draw(st.floats(0.5, 256)), tuple(draw(st.lists(points, min_size=least, max_size=most))), shape,
                   draw(st.sampled_from(["q99", "mean"])), draw(st.sampled_from(["best", "ace", "iou"])), draw(st.booleans()))
 
 

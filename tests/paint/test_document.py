@@ -45,7 +45,7 @@ def with_stroke(**changes: object) -> dict[str, object]:
     (with_stroke(points=[]), "points"), (with_stroke(points="ab"), "points"), (with_stroke(points=[[1]]), "pair"),
     (with_stroke(points=[[1, 2, 3]]), "pair"), (with_stroke(points=[["1", 2]]), "coordinate"),
     (with_stroke(points=[[1e9, 2]]), "coordinate"), (with_stroke(points=[[1, 2]] * (MAX_POINTS + 1)), "points"),
-    (with_stroke(shape="rect", points=[[1, 2]]), "at least 2"), (with_stroke(shape="polygon", points=[[1, 2]] * 2), "at least 3"),
+    (with_stroke(shape="rect", points=[[1, 2]]), "2 to 2"), (with_stroke(shape="polygon", points=[[1, 2]] * 2), "3 to"),
     (with_stroke(hidden=1), "hidden"), (with_stroke(strenght=0.5), "strenght"),
     (GOOD | {"sets": [{"name": "a", "layer": "l", "units": [1, 1]}]}, "twice"),
     (GOOD | {"sets": [{"name": "a", "layer": "l", "units": [1], "values": [1, 2]}]}, "values"),
