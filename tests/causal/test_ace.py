@@ -88,7 +88,8 @@ def test_cells_are_drawn_where_the_class_is_usual() -> None:
 def test_no_alpha_leaves_the_pictures_as_they_are(generator: toys.ToyGenerator, segmenter: toys.ToySegmenter) -> None:
     z = generator.z_for_seeds(range(6))
     places = Places(generator.head(z, "layer1"), torch.tensor([50, 51, 52, 53, 54, 55]), z)
-    value = loss(generator, lambda x: segmenter.scores(x, 2), "layer1", torch.zeros(9), torch.full((9,), 3.0), places, places, (8, 8))
+    alpha, values = torch.zeros(9), torch.full((9,), 3.0)
+    value = loss(generator, lambda x: segmenter.scores(x, 2), "layer1", alpha, values, places, places, (8, 8))
     assert float(value) == pytest.approx(0, abs=1e-6)
 
 
@@ -108,7 +109,8 @@ def test_a_cancelled_run_goes_on_where_it_stopped_and_ends_the_same(
         ace(generator, segmenter, "layer1", "door", start, setting=SMALL, store=store, report=stop)
     assert store.list("ace") == []
     notes: list[str] = []
-    again = ace(generator, segmenter, "layer1", "door", start, setting=SMALL, store=store, report=lambda d, t, n="": notes.append(n))
+    again = ace(generator, segmenter, "layer1", "door", start, setting=SMALL, store=store,
+                report=lambda done, total, note="": notes.append(note))
     assert notes[0] == "step 11 of 20"
     whole = ace(generator, segmenter, "layer1", "door", start, setting=SMALL)
     np.testing.assert_array_equal(again.score, whole.score)
