@@ -85,7 +85,8 @@ def dissect(generator: Generator, segmenter: Segmenter, layers: Sequence[str], s
 
     Levels are chosen on `level_seeds` (the exact top `quantile` of upsampled activations, and by information quality ratio)
     and measured on `seeds`. With a store, what is there already is read from disk, and the rest is kept there, together with
-    thumbnails and label maps of the measured seeds. Raises UnknownName (layer), BadInput, JobCancelled (from `report`).
+    thumbnails and label maps of the measured seeds. One run holds both thresholds: see Dissection.at. Raises UnknownName
+    (layer), BadInput, JobCancelled (from `report`).
     """
     known = [info.name for info in generator.layers]
     if not layers:
@@ -97,10 +98,8 @@ def dissect(generator: Generator, segmenter: Segmenter, layers: Sequence[str], s
     request = Request(wanted, _seeds(seeds), _seeds(level_seeds), float(quantile), (int(grid[0]), int(grid[1])), padding,
                       threshold)
     runs = {layer: run_of(generator, segmenter, request, layer) for layer in wanted}
-    if store is None:
-        return _compute(generator, segmenter, request, runs, report, None)
-    found = _stored(store, runs)
-    if len(found) < len(runs):
+    found = _stored(store, runs) if store is not None else _compute(generator, segmenter, request, runs, report, None)
+    if store is not None and len(found) < len(runs):
         with ExitStack() as locks:
             for run in sorted((r for layer, r in runs.items() if layer not in found), key=lambda r: r.key):
                 locks.enter_context(store.claim(run))
@@ -110,15 +109,14 @@ def dissect(generator: Generator, segmenter: Segmenter, layers: Sequence[str], s
                 part = replace(request, layers=tuple(missing))
                 found |= _compute(generator, segmenter, part, missing, report, store)
     report(len(request.seeds) + len(request.level_seeds), len(request.seeds) + len(request.level_seeds))
-    return {layer: found[layer] for layer in wanted}
+    return {layer: found[layer] if threshold == "quantile" else found[layer].at(threshold) for layer in wanted}
 
 
 def run_of(generator: Generator, segmenter: Segmenter, request: Request, layer: str) -> Run:
     """The Run of one layer; the same whichever layers are asked for together."""
     params = {"model": generator.name, "layer": layer, "images": len(request.seeds), "seeds": span(request.seeds),
               "level_seeds": span(request.level_seeds), "quantile": request.quantile, "grid": list(request.grid),
-              "padding": request.padding, "threshold": request.threshold, "levels": request.levels,
-              "segmenter": segmenter.name, "top": TOP}
+              "padding": request.padding, "levels": request.levels, "segmenter": segmenter.name, "top": TOP}
     return Run("dissect", params, {"generator": generator.fingerprint, "segmenter": segmenter.fingerprint}, VERSION)
 
 
@@ -229,7 +227,7 @@ def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs:
             _checkpoint(store, joint, levels, layers, album, done, spent + time.monotonic() - started)
             saved_at = time.monotonic()
         report(len(request.level_seeds) + done, total, "measuring")
-    results = {layer: measure.result(runs[layer], request.threshold, "all") for layer, measure in layers.items()}
+    results = {layer: measure.result(runs[layer], "quantile", "all") for layer, measure in layers.items()}
     if store is not None:
         seconds, device = spent + time.monotonic() - started, str(generator.device)
         if album is not None:

@@ -242,6 +242,6 @@ def from_saved(saved: Saved) -> Dissection:
         pair = np.take_along_axis(grid, a["pair_step"].astype(np.int64), 1)
         return Dissection(saved.run, str(params["layer"]), labels_of(saved.manifest), top_acts=top, pair_levels=pair,
                           counts=Counts(_unplaned(a["counts"]), a["pixels"], a["truth"], a["scope"]),
-                          threshold=params["threshold"], **{name: a[name] for name in ARRAYS})
+                          threshold="quantile", **{name: a[name] for name in ARRAYS})
     except (KeyError, ValueError, TypeError) as error:
         raise StoreError(f"the stored dissection {saved.run.key[:12]} cannot be read ({error}); run again") from error
