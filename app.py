@@ -3,8 +3,9 @@ import streamlit as st
 
 from pages.parts import frame, state
 
-st.set_page_config(page_title="GAN Dissection", page_icon=":material/biotech:", layout="wide")
 page = frame.route()
+st.set_page_config(page_title=frame.tab_title(page), page_icon=str(frame.ICON), layout="wide")
+frame.style()
 place = frame.sidebar()
 page.run()
 frame.device_line(place)

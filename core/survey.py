@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.errors import BadInput, UnknownName
+from core.errors import BadInput
 from core.segment import Label
 
 if TYPE_CHECKING:
@@ -43,9 +43,10 @@ CUTS = {cut.name: cut for cut in (Cut("iou", 0.04), Cut("iqr", 0.05, 0.01))}
 
 @dataclass(frozen=True)
 class Reading:
-    """One unit at one threshold. `label` is the best one, whatever its IoU; `runners_up` are the next ones."""
+    """One unit at one threshold. share: of all pixels above the level, 0..1; label: the best one, labels[0] if it meets none."""
 
     level: float
+    share: float
     label: Label
     iou: float
     runners_up: tuple[tuple[Label, float], ...]
@@ -62,35 +63,22 @@ class Cell:
 
 def leaders(d: Dissection) -> np.ndarray:
     """(U,) column of each unit's label of highest IoU; "no label" (column 0) never wins."""
-    return np.nan_to_num(d.iou[:, 1:], nan=-1.0).argmax(axis=1) + 1
+    return np.asarray(d.iou[:, 1:].argmax(axis=1) + 1)
 
 
 def best_iou(d: Dissection) -> np.ndarray:
     """(U,) IoU of each unit with its best label."""
-    return np.nan_to_num(d.iou[np.arange(len(d.iou)), leaders(d)])
+    return np.asarray(d.iou[np.arange(len(d.iou)), leaders(d)])
 
 
 def passing(d: Dissection, cut: Cut) -> np.ndarray:
     """(U,) bool: units that count as interpretable."""
-    rows, lead = np.arange(len(d.iou)), leaders(d)
-    ok = np.nan_to_num(d.iou[rows, lead]) > cut.iou
-    if cut.iqr >= 0:
-        ok &= np.nan_to_num(d.iqr[rows, lead]) > cut.iqr
-    return ok
+    return d.interpretable(cut.iou, cut.iqr)
 
 
 def distribution(d: Dissection, cut: Cut) -> list[tuple[Label, tuple[int, ...]]]:
-    """Labels with the units they name, over the cut: by category (object, part, material, …), then most units, then best IoU.
-
-    Units of a label are in falling order of IoU.
-    """
-    lead, iou, ok = leaders(d), best_iou(d), passing(d, cut)
-    groups = []
-    for column in np.unique(lead[ok]):
-        units = np.flatnonzero(ok & (lead == column))
-        units = units[np.argsort(-iou[units], kind="stable")]
-        groups.append((d.labels[int(column)], tuple(int(u) for u in units)))
-    return sorted(groups, key=lambda g: (category_rank(g[0].category), -len(g[1]), -iou[g[1][0]], g[0].id))
+    """Labels with the units they name, over the cut; see `Dissection.distribution`."""
+    return d.distribution(cut.iou, cut.iqr)
 
 
 def category_rank(category: str) -> tuple[int, str]:
@@ -147,26 +135,20 @@ def best_units(found: Mapping[str, Dissection], label: str) -> list[Cell]:
     """For one class, the unit of highest IoU of every layer. Raises UnknownName."""
     cells = []
     for layer, d in found.items():
-        column = column_of(d, label)
-        iou = np.nan_to_num(d.iou[:, column])
+        column = d.column(label)
+        iou = d.iou[:, column]
         cells.append(Cell(layer, int(iou.argmax()), float(iou.max())))
     return cells
 
 
-def column_of(d: Dissection, label: str) -> int:
-    """Column of a label by its name. Raises UnknownName."""
-    for column, known in enumerate(d.labels):
-        if known.name == label:
-            return column
-    raise UnknownName("class", label, [known.name for known in d.labels])
-
-
 def at_level(d: Dissection, unit: int, t: int, k: int = 3) -> Reading:
-    """A unit read at the t-th level of its curve: best label, its IoU, and the next k labels."""
-    curve = np.nan_to_num(d.iou_curve(unit))[1:, t]
+    """A unit read at the t-th level of its curve: best label, its IoU, the next k labels, the share of pixels above it."""
+    curve = d.iou_curve(unit)[1:, t]
     order = np.argsort(-curve, kind="stable")
     runners = tuple((d.labels[int(i) + 1], float(curve[i])) for i in order[1:k + 1])
-    return Reading(float(d.level_grid[unit, t]), d.labels[int(order[0]) + 1], float(curve[order[0]]), runners)
+    best = int(order[0])
+    label = d.labels[best + 1] if curve[best] > 0 else d.labels[0]
+    return Reading(float(d.level_grid[unit, t]), float(d.share_curve(unit)[t]), label, float(curve[best]), runners)
 
 
 def nearest_step(d: Dissection, unit: int, level: float) -> int:
@@ -174,15 +156,28 @@ def nearest_step(d: Dissection, unit: int, level: float) -> int:
     return int(np.abs(d.level_grid[unit] - level).argmin())
 
 
-def share_above(d: Dissection, unit: int, level: float) -> float:
-    """Share 0..1 of positions whose activation is above `level`, from the stored histogram (linear inside a bin)."""
-    counts, edges = d.hist[unit].astype(np.float64), d.hist_edges[unit].astype(np.float64)
-    total = counts.sum()
-    if not total:
-        return 0.0
-    widths = np.maximum(edges[1:] - edges[:-1], 1e-12)
-    inside = np.clip((edges[1:] - level) / widths, 0, 1)
-    return float((counts * inside).sum() / total)
+def of_category(d: Dissection, segmentation: np.ndarray, category: str) -> np.ndarray:
+    """(S,H,W) label ids -> (H,W): each pixel's label of one category, 0 where it has none."""
+    ids = [label.id for label in d.labels[1:] if label.category == category]
+    return np.where(np.isin(segmentation, ids), segmentation, 0).max(axis=0)
+
+
+def categories(d: Dissection) -> list[str]:
+    """Categories of the labels, in the papers' order."""
+    return sorted({label.category for label in d.labels[1:]}, key=category_rank)
+
+
+def seeds_text(d: Dissection) -> str:
+    """The measured seeds as shown in captions: "0–999", or how many there are of others."""
+    seeds = d.run.params["seeds"]
+    return f"{seeds[0]}–{seeds[1] - 1}" if isinstance(seeds, list) else f"{len(seeds['seeds'])} listed ones"
+
+
+def threshold_text(d: Dissection) -> str:
+    """How the levels were chosen, as shown in captions."""
+    top = f"top {100 * float(d.run.params['quantile']):g} % of the unit's activations"
+    return {"quantile": top, "iqr": "highest information quality ratio (IQR) of the unit",
+            "pair": "highest information quality ratio of each unit and class"}[d.threshold]
 
 
 @dataclass(frozen=True)
@@ -194,10 +189,10 @@ class Filter:
     text: str = ""
     min_iou: float = 0.0
     near: bool = False
-    sort: str = "iou"
+    sort: str = "IoU"
 
 
-SORTS = ("iou", "class", "unit", "activation")
+SORTS = ("IoU", "class", "number", "activation")
 
 
 def select(d: Dissection, cut: Cut, wanted: Filter) -> list[int]:
@@ -208,9 +203,9 @@ def select(d: Dissection, cut: Cut, wanted: Filter) -> list[int]:
     if wanted.label == d.labels[0].name:
         keep &= ~ok
     elif wanted.label:
-        column = column_of(d, wanted.label)
+        column = d.column(wanted.label)
         if wanted.near:
-            score = np.nan_to_num(d.iou[:, column])
+            score = d.iou[:, column]
             keep = score >= wanted.min_iou
         else:
             keep &= ok & (lead == column)
@@ -219,14 +214,14 @@ def select(d: Dissection, cut: Cut, wanted: Filter) -> list[int]:
     if wanted.text.strip():
         keep &= np.array([_matches(wanted.text, unit, d.labels[int(c)]) for unit, c in enumerate(lead)])
     units = np.flatnonzero(keep)
-    if wanted.sort == "unit":
+    if wanted.sort == "number":
         return [int(u) for u in units]
     if wanted.sort == "class":
         rank = {label.id: place for place, (label, _) in enumerate(distribution(d, cut))}
         return sorted((int(u) for u in units), key=lambda u: (not ok[u], rank.get(d.labels[int(lead[u])].id, 999), -iou[u]))
     if wanted.sort == "activation":
-        return [int(u) for u in units[np.argsort(-np.nan_to_num(d.top_scores[units, 0]), kind="stable")]]
-    if wanted.sort == "iou":
+        return [int(u) for u in units[np.argsort(-d.top_scores[units, 0], kind="stable")]]
+    if wanted.sort == "IoU":
         return [int(u) for u in units[np.argsort(-score[units], kind="stable")]]
     raise BadInput(f"units can be sorted by {', '.join(SORTS)}, not by {wanted.sort[:40]!r}")
 

@@ -34,9 +34,10 @@ def base(x_title: str = "", y_title: str = "", *, height: int = 320, legend: boo
     """An empty figure in the house style."""
     figure = go.Figure()
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "title_font_size": SIZE, "tickfont_size": SIZE - 1, "automargin": True}
-    figure.update_layout(height=height, margin={"l": 8, "r": 12, "t": 34, "b": 8}, dragmode=False, showlegend=legend,
+    figure.update_layout(height=height, margin={"l": 8, "r": 12, "t": 34 if legend else 22, "b": 8}, dragmode=False,
+                         showlegend=legend,
                          paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", bargap=0.22, hovermode="closest",
-                         font_size=SIZE, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0,
+                         font_size=SIZE, legend={"orientation": "h", "y": -0.3, "yanchor": "top", "x": 0,
                                                  "font_size": SIZE - 1})
     figure.update_xaxes(title=x_title, showgrid=False, **axis)
     figure.update_yaxes(title=y_title, **axis)
@@ -96,10 +97,12 @@ def histogram(counts: np.ndarray, edges: np.ndarray, *, x_title: str = "activati
     return figure
 
 
-def mark(figure: go.Figure, x: float, text: str = "", *, colour: str = ACCENT, dash: str = "solid") -> go.Figure:
-    """A vertical line at x with a short text at its top."""
-    figure.add_vline(x=float(x), line={"color": colour, "width": 2, "dash": dash}, annotation_text=text or None,
-                     annotation_position="top", annotation_font={"size": SIZE - 2, "color": colour})
+def mark(figure: go.Figure, x: float, text: str = "", *, colour: str = ACCENT, dash: str = "solid", row: int = 0) -> go.Figure:
+    """A vertical line at x with a short text above it, in the given row where several lie close together."""
+    figure.add_vline(x=float(x), line={"color": colour, "width": 2, "dash": dash})
+    if text:
+        figure.add_annotation(x=float(x), y=1, yref="paper", yanchor="bottom", yshift=15 * row, text=text, showarrow=False,
+                              font={"size": SIZE - 2, "color": colour})
     return figure
 
 

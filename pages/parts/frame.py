@@ -11,7 +11,9 @@ from core import zoo
 from pages.parts import state
 
 ROOT = Path(__file__).resolve().parents[2]
-# section -> (file below pages/, title, icon). A file's name is its address: never pass url_path (cold deep links break).
+ICON = ROOT / "docs" / "icon.png"
+# section -> (file below pages/, title, icon of links). A file's name is its address: never pass url_path (cold deep links break).
+# Icons are not given to st.Page: browsers would fetch them from the internet for their tab.
 PAGES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Explore": (("overview", "Overview", ":material/home:"), ("layers", "Layers", ":material/bar_chart:"),
                 ("units", "Units", ":material/grid_view:")),
@@ -29,8 +31,8 @@ def present(name: str) -> bool:
 
 def build_pages() -> dict[str, list[StreamlitPage]]:
     """The pages that exist, by section, in their fixed order; the first is the default."""
-    found = {section: [st.Page(f"pages/{name}.py", title=title, icon=icon, default=name == "overview")
-                       for name, title, icon in listed if present(name)] for section, listed in PAGES.items()}
+    found = {section: [st.Page(f"pages/{name}.py", title=title, default=name == "overview")
+                       for name, title, _ in listed if present(name)] for section, listed in PAGES.items()}
     return {section: pages for section, pages in found.items() if pages}
 
 
@@ -51,6 +53,11 @@ def route() -> StreamlitPage:
     return page
 
 
+def tab_title(page: StreamlitPage) -> str:
+    """What the browser's tab says."""
+    return "GAN Dissection" if page.title == "Overview" else f"{page.title} · GAN Dissection"
+
+
 def begin(title: str, sentence: str) -> None:
     """First line of every page: its title and one sentence saying what can be done here.
 
@@ -64,16 +71,20 @@ def begin(title: str, sentence: str) -> None:
     st.markdown(sentence)
 
 
+def style() -> None:
+    """The one rule the theme cannot say: narrower side margins, so that two strips of units fit on a laptop."""
+    st.html("<style>.stMainBlockContainer{padding-left:clamp(1rem,4vw,3.5rem);padding-right:clamp(1rem,4vw,3.5rem)}</style>")
+
+
 def sidebar() -> Any:
     """Model and layer, bound to the address on every page. Returns the place for the device line (see `device_line`)."""
     with st.sidebar:
-        names = zoo.names()
-        st.selectbox("Model", names, format_func=_model_title, key=state.MODEL_KEY, bind="query-params",
-                     help="The generator that all pages look into.")
+        names = zoo.names()  # never a format_func on a widget bound to the address: the address would hold the formatted text
+        st.selectbox("Model", names, key=state.MODEL_KEY, bind="query-params", help="The generator that all pages look into.")
         known = state.layers(state.model())
         if known:
-            st.selectbox("Layer", known, index=known.index(state.default_layer(state.model())), format_func=_layer_title,
-                         key=state.LAYER_KEY, bind="query-params",
+            st.selectbox("Layer", known, index=known.index(state.default_layer(state.model())), key=state.LAYER_KEY,
+                         bind="query-params",
                          help="Units of one layer are shown and edited together. Early layers are coarse, late ones fine.")
         else:
             st.caption("This model's layers are known once it has been opened: see the Models page.")
@@ -85,7 +96,10 @@ def sidebar() -> Any:
 def device_line(place: Any) -> None:
     """Where the generator runs; drawn again after the page, which may have loaded it."""
     where = state.device(state.model())
-    place.caption(f"Generator on `{where}`" if where else "Generator not loaded yet")
+    card = zoo.card(state.model())
+    info = next((i for i in card.layers if i.name == state.layer()), None)
+    size = f"{info.name}: {info.units} units of {info.size[0]} × {info.size[1]}. " if info else ""
+    place.caption(f"{escape(card.title)}. {size}" + (f"Generator on {where}." if where else "Generator not loaded yet."))
 
 
 def caption(*, model: str = "", layer: str = "", seeds: object = "", **settings: object) -> None:
@@ -109,12 +123,3 @@ def _plain(value: object) -> str:
     if isinstance(value, range):
         return f"{value.start}–{value.stop - 1}" if len(value) > 1 else str(value.start)
     return escape(f"{value:g}" if isinstance(value, float) else str(value))
-
-
-def _model_title(name: str) -> str:
-    return zoo.card(name).title
-
-
-def _layer_title(name: str) -> str:
-    info = next((i for i in zoo.card(state.model()).layers if i.name == name), None)
-    return f"{name} · {info.units} units · {info.size[0]}×{info.size[1]}" if info else name

@@ -4,6 +4,7 @@ Everything here takes and gives uint8 RGB (H,W,3) arrays or encoded bytes; nothi
 """
 from __future__ import annotations
 
+import html
 import io
 from collections.abc import Mapping, Sequence
 
@@ -11,14 +12,25 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from core.image import encode
+from core.image import encode, resize
 from pages.parts import colours
+
+CIVIDIS = ((0, 34, 78), (18, 53, 112), (59, 73, 108), (87, 93, 109), (112, 113, 115), (138, 134, 120), (165, 156, 116),
+           (195, 179, 105), (254, 232, 56))
 
 
 def enlarge(image: np.ndarray, side: int) -> np.ndarray:
     """(H,W[,C]) uint8 -> the largest whole-number enlargement whose longer side is at most `side` (at least 1×), unblurred."""
     factor = max(1, side // max(image.shape[:2]))
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def fitted(image: np.ndarray, side: int) -> np.ndarray:
+    """(H,W,3) uint8 brought near `side` pixels: enlarged crisply, or shrunk smoothly when it is larger than that."""
+    if max(image.shape[:2]) <= side:
+        return enlarge(image, side)
+    scale = side / max(image.shape[:2])
+    return resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
 
 
 def upsampled(act: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -43,7 +55,7 @@ def outlined(image: np.ndarray, mask_or_act: np.ndarray, level: float | None = N
 
     mask_or_act: bool (h,w), or activations (h,w) of any size that are cut at `level`. dim: 0 = black outside, 1 = unchanged.
     """
-    big = enlarge(image, side) if side else image
+    big = fitted(image, side) if side else image
     inside = region(mask_or_act, level, (big.shape[0], big.shape[1]))
     out = np.where(inside[..., None], big, (big * dim).astype(np.uint8))
     out[_edge(inside, width)] = colour
@@ -55,6 +67,16 @@ def mask_picture(mask_or_act: np.ndarray, level: float | None, size: tuple[int, 
     return region(mask_or_act, level, size)[..., None].repeat(3, axis=2).astype(np.uint8) * 255
 
 
+def heat(act: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(h,w) activations -> (H,W,3), unblurred: dark blue = lowest here, yellow = highest (matplotlib's cividis, nine stops)."""
+    low, high = float(act.min()), float(act.max())
+    x = (act.astype(np.float32) - low) / max(1e-9, high - low)
+    table = np.asarray(CIVIDIS, np.float32)
+    stops = np.linspace(0, 1, len(table))
+    cells = np.stack([np.interp(x, stops, table[:, c]) for c in range(3)], axis=-1).astype(np.uint8)
+    return resize(cells, size, nearest=True)
+
+
 def coloured(segmentation: np.ndarray, label_colours: Mapping[int, str]) -> np.ndarray:
     """(H,W) label ids -> (H,W,3): each label in its colour, 0 dark grey."""
     table = np.full((int(max([int(segmentation.max(initial=0)), *label_colours])) + 1, 3), 48, np.uint8)
@@ -62,6 +84,15 @@ def coloured(segmentation: np.ndarray, label_colours: Mapping[int, str]) -> np.n
         table[index] = colours.rgb(colour)
     table[0] = 48
     return table[segmentation]
+
+
+def legend(label_colours: Mapping[str, str]) -> None:
+    """Names beside chips of their colours, in one wrapping line."""
+    chip = ('<span style="display:inline-block;width:.85em;height:.85em;border-radius:2px;margin-right:.35em;'
+            'background:{}"></span>')
+    items = "".join(f'<span style="white-space:nowrap;margin-right:1.1em">{chip.format(colour)}{html.escape(name)}</span>'
+                    for name, colour in label_colours.items())
+    st.html(f'<div style="line-height:1.7">{items}</div>')
 
 
 def tinted(image: np.ndarray, mask: np.ndarray, colour: str, alpha: float = 0.55) -> np.ndarray:
@@ -102,11 +133,8 @@ def sheet(images: Sequence[np.ndarray], columns: int, gap: int = 3, background: 
 
 def strip_bytes(images: Sequence[np.ndarray], acts: Sequence[np.ndarray] | None = None, level: float | None = None, *,
                 tile: int = 128, quality: int = 88) -> bytes:
-    """JPEG of pictures side by side, each with its activated region outlined when `acts` (h,w) and `level` are given.
-
-    The gap is transparent in spirit: mid grey, so that the strip sits well on a light and on a dark page.
-    """
-    tiles = [enlarge(image, tile) for image in images] if acts is None else \
+    """JPEG of pictures side by side, each with its activated region outlined when `acts` (h,w) and `level` are given."""
+    tiles = [fitted(image, tile) for image in images] if acts is None else \
         [outlined(image, act, level, side=tile) for image, act in zip(images, acts, strict=True)]
     return encode(strip(tiles, background=128), "JPEG", quality=quality)
 

@@ -1,17 +1,21 @@
 """Small choices that several pages offer: a seed, a class, a number of units; and links that carry choices along."""
 from __future__ import annotations
 
+import functools
 import random
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import frame, state
+from core.errors import BadInput
+from pages.parts import frame, job_panel, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from core.dissect import Dissection
+    from core.dissect.record import Threshold
+    from core.jobs import Report
 
 MAX_SEED = 2**32 - 1
 
@@ -45,16 +49,63 @@ def names_by_units(dissection: Dissection) -> list[str]:
     return sorted(names, key=lambda name: -led.get(name, 0))
 
 
-def go(page: str, label: str, *, model: str | None = None, layer: str | None = None, key: str = "", icon: str = "",
+THRESHOLDS: dict[str, Threshold] = {"IQR": "iqr", "top 1 %": "quantile", "IQR per class": "pair"}
+
+
+def threshold() -> Threshold:
+    """Where a unit counts as active, bound to the address; the same choice on every page that asks."""
+    chosen = st.selectbox("Threshold", list(THRESHOLDS), key="threshold", bind="query-params",
+                          help="A unit is compared with classes where it is above a level. IQR: the level that tells most about "
+                               "one class (information quality ratio). Top 1 %: the same share for every unit, which common "
+                               "classes cannot match. IQR per class: a level for every unit and class (Bau et al. 2019, Eq. 2).")
+    return THRESHOLDS[chosen]
+
+
+def dissected(model: str, layer: str, threshold: Threshold = "quantile") -> Dissection:
+    """The stored dissection of a layer. Without one the page explains, offers to run it, and ends here."""
+    found = state.dissection(model, layer, threshold) if layer else None
+    if found is not None:
+        return found
+    if not layer:
+        st.info("The layers of this model are not known yet. Fetch or open it on the Models page.", icon=":material/tune:")
+        go("models", "Models")
+    else:
+        offer_dissection(model, layer)
+    st.stop()
+
+
+def offer_dissection(model: str, layer: str, images: int = 1000) -> None:
+    """The empty state of pages that show a dissection: what is missing, and a job that makes it for all layers."""
+    st.info(f"**{frame.escape(layer)}** of **{frame.escape(model)}** has not been dissected yet. A dissection looks at what "
+            "every unit is active on, over many pictures; it is made once, kept, and then every page shows it at once.",
+            icon=":material/biotech:")
+    names = list(state.layers(model))
+    job_panel.show(f"dissect:{model}:{','.join(names)}:{images}", f"Dissect {model} on {images} pictures",
+                   functools.partial(_dissect, model, names, images), button="Dissect this model",
+                   note=f"All {len(names)} layers together, {images} pictures; minutes on a CPU, seconds on a GPU.")
+
+
+def _dissect(model: str, layers: list[str], images: int, report: Report) -> None:
+    from core import segment, zoo
+    from core.dissect import dissect
+
+    report(0, images, "opening the generator")
+    chooser = zoo.card(model).segmenters
+    if not chooser:
+        raise BadInput(f"no segmenter is known for {model!r}; choose one on the Models page")
+    dissect(zoo.load(model), segment.load(chooser[0]), layers, range(images), report=report, store=state.store())
+
+
+def go(page: str, label: str, /, *, model: str | None = None, layer: str | None = None, key: str = "", icon: str = "",
        **query: object) -> None:
-    """A link to another page that carries choices in its address, such as `go("units", "Unit 7", unit=7)`.
+    """A link to another page that carries choices in its address, such as `go("units", "Unit 7", unit=7)`; `class_` is "class".
 
     With `model` or `layer` other than the chosen ones it is a button that changes the sidebar first (give it a `key`).
     A page that this installation does not have gets no link.
     """
     if not frame.present(page):
         return
-    text = {("class" if k == "label" else k): str(v) for k, v in query.items()}
+    text = {("class" if k in ("class_", "label") else k): str(v) for k, v in query.items()}
     wanted = {name: value for name, value, now in (("model", model, state.model()), ("layer", layer, state.layer()))
               if value is not None and value != now}
     symbol = icon or frame.icon_of(page)

@@ -14,10 +14,11 @@ import streamlit as st
 from core import zoo
 from core.errors import GanLabError
 from core.store import Store
-from core.units import Ranking, UnitSet
+from core.units import Kind, Ranking, UnitSet
 
 if TYPE_CHECKING:
     from core.dissect import Dissection, Pictures
+    from core.dissect.record import Threshold
     from core.segment import Segmenter
     from core.zoo.generator import Generator
 
@@ -97,9 +98,9 @@ def _stamp(kind: str) -> tuple[int, ...]:
     return tuple(f.stat().st_mtime_ns if f.is_dir() else 0 for f in folders)
 
 
-def dissection(model: str, layer: str) -> Dissection | None:
-    """The newest sound stored dissection of a layer, or None. Raises StoreError only when the disk cannot be read."""
-    return _dissection(model, layer, _mark(model), _stamp("dissect")) if layer else None
+def dissection(model: str, layer: str, threshold: Threshold = "quantile") -> Dissection | None:
+    """The stored dissection of a layer with the most pictures, read at a kind of threshold, or None."""
+    return _dissection(model, layer, threshold, _mark(model), _stamp("dissect")) if layer else None
 
 
 def pictures(model: str) -> Pictures | None:
@@ -107,7 +108,7 @@ def pictures(model: str) -> Pictures | None:
     return _pictures(model, _mark(model), _stamp("pictures"))
 
 
-def ranking(model: str, layer: str, label: str, kind: str = "iou") -> Ranking | None:
+def ranking(model: str, layer: str, label: str, kind: Kind = "iou") -> Ranking | None:
     """Units of a layer ordered for a label: by IoU from the dissection, otherwise as stored ("ace", "single"); or None."""
     if kind == "iou":
         found = dissection(model, layer)
@@ -122,11 +123,15 @@ def _mark(model: str) -> str:
         return ""
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _dissection(model: str, layer: str, mark: str, stamp: tuple[int, ...]) -> Dissection | None:
+@st.cache_resource(max_entries=36, show_spinner=False)
+def _dissection(model: str, layer: str, threshold: Threshold, mark: str, stamp: tuple[int, ...]) -> Dissection | None:
     from core import dissect
 
-    return dissect.load(store(), model, layer)
+    if threshold != "quantile":
+        plain = _dissection(model, layer, "quantile", mark, stamp)
+        return plain.at(threshold) if plain is not None else None
+    found = dissect.load(store(), model, layer)
+    return found.at("quantile") if found is not None and found.threshold != "quantile" else found
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -137,7 +142,7 @@ def _pictures(model: str, mark: str, stamp: tuple[int, ...]) -> Pictures | None:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _ranking(model: str, layer: str, label: str, kind: str, mark: str, *stamps: tuple[int, ...]) -> Ranking | None:
+def _ranking(model: str, layer: str, label: str, kind: Kind, mark: str, *stamps: tuple[int, ...]) -> Ranking | None:
     from core import causal
 
     return causal.load_ranking(store(), model, layer, label, kind=kind)
@@ -226,3 +231,25 @@ def add_to_basket(new: UnitSet) -> None:
     """Adds a set; one of the same name, model and layer is replaced."""
     kept = [s for s in basket() if (s.name, s.model, s.layer) != (new.name, new.model, new.layer)]
     set_basket([*kept, new])
+
+
+# --- the compare tray: single units picked on the Units page ----------------------------------------------------------------
+TRAY = "picked units"
+
+
+def tray(model: str, layer: str) -> tuple[int, ...]:
+    """Units picked one by one in this layer; they are the basket's set of the name TRAY."""
+    return next((s.units for s in basket() if (s.name, s.model, s.layer) == (TRAY, model, layer)), ())
+
+
+def set_tray(model: str, layer: str, units: tuple[int, ...]) -> None:
+    """Replaces the picked units of a layer; () removes the set."""
+    set_basket([s for s in basket() if (s.name, s.model, s.layer) != (TRAY, model, layer)])
+    if units:
+        add_to_basket(UnitSet(TRAY, model, layer, units))
+
+
+def toggle_in_tray(model: str, layer: str, unit: int) -> None:
+    """Picks a unit, or puts it back."""
+    now = tray(model, layer)
+    set_tray(model, layer, tuple(u for u in now if u != unit) if unit in now else (*now, unit))

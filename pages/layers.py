@@ -1,0 +1,160 @@
+"""How many units of each layer have a class, which classes they are, and what changes with depth."""
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from core import survey
+from core.dissect import Dissection
+from pages.parts import charts, frame, gallery, pickers, state
+
+TOPS = 4
+
+
+def open_class(layer: str) -> None:
+    """A click on a bar: go to the units of that class (after this run, in the page's own flow)."""
+    found = charts.clicked(f"bars.{layer}")
+    if found:
+        state.put("layers.goto", (layer, str(found[0])))
+        state.choose(layer=layer)
+
+
+def chart(d: Dissection, cut: survey.Cut, highest: int) -> None:
+    """Units per class of one layer, coloured by category, on the scale shared by all layers."""
+    groups = survey.distribution(d, cut)
+    st.markdown(f"**{d.layer}** · {survey.sentence(groups)} of {len(d.iou)}")
+    if not groups:
+        st.caption("No unit of this layer passes the cut.")
+        return
+    figure = charts.bars([x.name for x, _ in groups], [len(units) for _, units in groups],
+                         colours=[charts.category_colour(x.category) for x, _ in groups], y_title="units",
+                         custom=[[x.name, x.category, float(d.iou[units[0], d.column(x.name)]), d.ceiling(x)]
+                                 for x, units in groups],
+                         hover="%{x} (%{customdata[1]}): %{y} units<br>best IoU %{customdata[2]:.3f} of at most "
+                               "%{customdata[3]:.2f}<br>click to see them", height=300)
+    figure.update_yaxes(range=[0, highest * 1.08], nticks=5)
+    figure.update_xaxes(tickangle=-50)
+    charts.show(figure, key=f"bars.{d.layer}", on_click=partial(open_class, d.layer),
+                alt=f"Units per class in {d.layer}: " + ", ".join(f"{x.name} {len(u)}" for x, u in groups))
+
+
+def depth(found: dict[str, Dissection], cut: survey.Cut) -> None:
+    """Units and distinct labels per layer."""
+    names = list(found)
+    groups = [survey.distribution(d, cut) for d in found.values()]
+    share = [100 * sum(len(u) for _, u in g) / len(d.iou) for g, d in zip(groups, found.values(), strict=True)]
+    left, right = st.columns(2)
+    with left:
+        figure = charts.base("", "% of the layer's units", height=300)
+        for category in survey.CATEGORIES:
+            values = [100 * survey.tally(g).get(category, (0, 0))[0] / len(d.iou)
+                      for g, d in zip(groups, found.values(), strict=True)]
+            if any(values):
+                figure.add_bar(x=names, y=values, name=category, marker_color=charts.category_colour(category))
+        figure.update_layout(barmode="stack")
+        charts.show(figure, key="depth.units", alt="Share of units with a class, per layer: " +
+                    ", ".join(f"{n} {s:.0f} %" for n, s in zip(names, share, strict=True)))
+    with right:
+        figure = charts.base("", "distinct classes", height=300)
+        for category in survey.CATEGORIES:
+            values = [survey.tally(g).get(category, (0, 0))[1] for g in groups]
+            if any(values):
+                figure.add_scatter(x=names, y=values, name=category, mode="lines+markers", marker_size=8,
+                                   line={"color": charts.category_colour(category), "width": 2.5})
+        figure.update_yaxes(rangemode="tozero")
+        charts.show(figure, key="depth.labels", alt="Distinct classes per layer, by category")
+
+
+def through(found: dict[str, Dissection], chosen: dict[str, Dissection], name: str) -> None:
+    """For one class, the best unit of every layer, with its top images for the chosen layers."""
+    pictures = state.pictures(state.model())
+    cells = survey.best_units(found, name)
+    figure = charts.bars([c.layer for c in cells], [c.iou for c in cells], y_title="IoU",
+                         colours=charts.category_colour(next(iter(found.values())).label(name).category),
+                         text=[f"unit {c.unit}" for c in cells], height=260)
+    charts.show(figure, key="through.bars", alt=f"IoU of the best unit for {name} in each layer")
+    with st.container(horizontal=True, gap="medium"):
+        for cell in cells:
+            d = found[cell.layer]
+            if cell.layer not in chosen:
+                continue
+            with st.container(width=2 * 192 + 8, gap="xsmall"):
+                if pictures is not None:
+                    seeds = [(k, int(s)) for k, s in enumerate(d.top_seeds[cell.unit]) if pictures.has(int(s))][:TOPS]
+                    tiles = [gallery.outlined(pictures.image(s), d.top_acts[cell.unit, k], float(d.levels[cell.unit]), side=192)
+                             for k, s in seeds]
+                    if tiles:
+                        gallery.show(gallery.png(gallery.sheet(tiles, 2, background=128)),
+                                     alt=f"Top images of unit {cell.unit} of {cell.layer}, active region outlined")
+                pickers.go("units", f"{cell.layer} · unit {cell.unit} · IoU {cell.iou:.3f}", layer=cell.layer, unit=cell.unit)
+
+
+def tables(found: dict[str, Dissection], cut: survey.Cut) -> None:
+    """Classes and units as tables, and as CSV."""
+    classes = pd.DataFrame(survey.class_rows(found, cut))
+    units = pd.DataFrame([row for d in found.values() for row in survey.unit_rows(d, cut)])
+    blocked = [r["class"] for r in survey.class_rows(found, cut) if not r["can pass"] and r["% of pixels"] > 0]
+    if blocked:
+        st.caption(f"{frame.escape(', '.join(blocked))}: so common that no unit can pass {cut.title} at this threshold (see "
+                   "the ceiling); units that follow such a class are found in the ranking of the Units page.")
+    kind = st.segmented_control("Table", ("Classes", "Units"), default="Classes", required=True, key="table",
+                                label_visibility="collapsed")
+    table = classes if kind == "Classes" else units
+    st.dataframe(table, hide_index=True, height=380, column_config={
+        "% of pixels": st.column_config.NumberColumn(format="%.2f"), "ceiling": st.column_config.NumberColumn(
+            format="%.3f", help="Highest IoU that a unit can reach with this class at this threshold"),
+        "iou": st.column_config.NumberColumn("IoU", format="%.3f"), "iqr": st.column_config.NumberColumn("IQR", format="%.4f"),
+        "level": st.column_config.NumberColumn(format="%.3f")})
+    with st.container(horizontal=True):
+        st.download_button("Classes as CSV", classes.to_csv(index=False), "classes.csv", "text/csv", icon=":material/download:")
+        st.download_button("Units as CSV", units.to_csv(index=False), "units.csv", "text/csv", icon=":material/download:")
+
+
+frame.begin("Layers", "See which classes the units of each layer stand for, compare layers, and click a bar to open its units.")
+target = state.get("layers.goto")
+if target:
+    state.drop("layers.goto")
+    st.switch_page("pages/units.py", query_params={"class": target[1]})
+
+pickers.dissected(state.model(), state.layer())
+left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
+with middle:
+    how = pickers.threshold()
+known = {name: state.dissection(state.model(), name, how) for name in state.layers(state.model())}
+stored = {name: d for name, d in known.items() if d is not None}
+some = [n for n in stored if n in (list(stored)[::3] if len(stored) > 4 else list(stored))]
+picked = left.multiselect("Layers", list(stored), default=some, key="compare", bind="query-params", placeholder="choose layers")
+rules = {cut.title: cut for cut in survey.CUTS.values()}
+rule = rules[right.selectbox("A unit counts when", list(rules), key="cut", bind="query-params",
+                             help="The cuts of Bau et al. 2020 (IoU) and 2019 (IoU with the information quality ratio).")]
+chosen = {name: stored[name] for name in stored if name in picked}
+if not chosen:
+    st.info("Choose at least one layer.", icon=":material/layers:")
+    st.stop()
+gallery.legend({c: charts.category_colour(c) for c in survey.CATEGORIES
+                if any(x.category == c for d in chosen.values() for x in d.labels)})
+most = max([1, *(len(u) for d in chosen.values() for _, u in survey.distribution(d, rule))])
+columns = st.columns(2, gap="large") if len(chosen) > 1 else [st.container()]
+for place, one in enumerate(chosen.values()):
+    with columns[place % len(columns)]:
+        chart(one, rule, most)
+basis = next(iter(chosen.values()))
+frame.caption(model=state.model(), layer=", ".join(chosen), seeds=survey.seeds_text(basis), cut=rule.title,
+              threshold=survey.threshold_text(basis))
+
+st.header("What changes with depth", anchor=False)
+st.markdown("Share of units that have a class, and how many different classes there are, from the first layer to the last.")
+depth(stored, rule)
+frame.caption(model=state.model(), layer=f"all {len(stored)}", cut=rule.title)
+
+st.header("One class through the layers", anchor=False)
+any_layer = next(iter(stored.values()))
+name = pickers.label(any_layer, key="class", default=next((n for n in ("tree", "door") if n in
+                                                           {x.name for x in any_layer.labels}), ""))
+through(stored, chosen, name)
+frame.caption(model=state.model(), layer=f"all {len(stored)}", pictures="the unit's top seeds, region above its level outlined")
+
+st.header("Tables", anchor=False)
+tables(chosen, rule)

@@ -1,0 +1,244 @@
+"""Find a unit by what it draws; look at one in full; compare several; ask which units are active in a region."""
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from core import survey
+from core.dissect import Dissection, Pictures
+from core.image import resize
+from pages.parts import charts, colours, frame, gallery, pickers, state
+
+A_PAGE, TILES, TILE = 24, 3, 128
+VIEWS = ("Units", "Region", "Tray")
+
+
+def label_of(d: Dissection, cut: survey.Cut, unit: int) -> tuple[str, str, float, bool]:
+    """(label, category, IoU, over the cut) of a unit's best label."""
+    label, iou = d.best(unit)
+    return label.name, label.category, iou, bool(survey.passing(d, cut)[unit])
+
+
+def strip(d: Dissection, pictures: Pictures, unit: int, count: int = TILES) -> bytes:
+    """JPEG strip of the unit's top images with the activated region outlined."""
+    def make() -> bytes:
+        seeds = [int(s) for s in d.top_seeds[unit] if pictures.has(int(s))][:count]
+        rank = {int(s): k for k, s in enumerate(d.top_seeds[unit])}
+        return gallery.strip_bytes([pictures.image(s) for s in seeds], [d.top_acts[unit, rank[s]] for s in seeds],
+                                   float(d.levels[unit]), tile=TILE)
+    return state.remember("strip", (d.run.key, d.threshold, unit, count, TILE), make)
+
+
+def open_unit(unit: int | None) -> None:
+    state.put("unit", unit)
+
+
+def verdict(name: str, category: str, iou: float, passes: bool) -> str:
+    """What a unit is called, in markdown; a unit under the cut has no label."""
+    return f"**{frame.escape(name)}** · {category} · IoU {iou:.3f}" if passes else \
+        f"**no label** · nearest: {frame.escape(name)}, IoU {iou:.3f}"
+
+
+# --- all units --------------------------------------------------------------------------------------------------------------
+def grid(d: Dissection, pictures: Pictures | None, cut: survey.Cut) -> None:
+    wanted = filters(d, cut)
+    units = survey.select(d, cut, wanted)
+    if not units:
+        st.info("No unit passes these filters. Widen them, or include units that match only partly.",
+                icon=":material/filter_alt_off:")
+        return
+    pages = -(-len(units) // A_PAGE)
+    number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    first = (min(number, pages) - 1) * A_PAGE
+    shown = units[first:first + A_PAGE]
+    with st.container(horizontal=True, gap="medium"):
+        for unit in shown:
+            card(d, pictures, cut, unit, wanted)
+    frame.caption(model=state.model(), layer=d.layer, seeds=survey.seeds_text(d), cut=cut.title,
+                  units=f"{len(units)} of {len(d.iou)}", outlined=f"above the {survey.threshold_text(d)}")
+
+
+def filters(d: Dissection, cut: survey.Cut) -> survey.Filter:
+    counted = {label.name: len(units) for label, units in survey.distribution(d, cut)}
+    names = [*sorted(counted, key=lambda n: -counted[n]), d.labels[0].name,
+             *(x.name for x in d.labels[1:] if x.name not in counted)]
+    one, two, three, four = st.columns([3, 3, 3, 2], vertical_alignment="bottom")
+    text = one.text_input("Search", key="q", bind="query-params", placeholder="class, category or number", max_chars=60,
+                          icon=":material/search:")
+    label = two.selectbox("Class", names, index=None, key="class", bind="query-params", placeholder="any class")
+    sort = three.selectbox("Sort by", survey.SORTS, key="sort", bind="query-params")
+    with four.popover("More", icon=":material/tune:", width="stretch"):
+        category = st.pills("Category", survey.categories(d), key="category", bind="query-params")
+        least = st.slider("IoU at least", 0.0, 0.5, 0.0, 0.01, key="iou", bind="query-params")
+        near = st.toggle("Rank all units for the class", key="near", bind="query-params", disabled=not label,
+                         help="Also units whose best label is another one, or that are under the cut, by IoU with the class.")
+    return survey.Filter(label or "", category or "", text or "", float(least), bool(near and label), sort)
+
+
+def card(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: int, wanted: survey.Filter) -> None:
+    name, category, iou, passes = label_of(d, cut, unit)
+    if wanted.near:
+        iou, name = float(d.iou[unit, d.column(wanted.label)]), wanted.label
+    picked = unit in state.tray(state.model(), d.layer)
+    with st.container(width=TILE * TILES + 8, gap="xsmall"):
+        if pictures is not None:
+            st.image(strip(d, pictures, unit), alt=f"Unit {unit}: top images, active region outlined; {name}, IoU {iou:.3f}")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.button(f"Unit {unit}", key=f"open.{unit}", on_click=open_unit, args=(unit,), help="Look at this unit in full")
+            st.button("", key=f"pick.{unit}", icon=":material/check:" if picked else ":material/add:", type="tertiary",
+                      help="Put back from the compare tray" if picked else "Add to the compare tray",
+                      on_click=state.toggle_in_tray, args=(state.model(), d.layer, unit))
+            st.markdown(verdict(name, category, iou, passes), width="stretch")
+
+
+# --- one unit in full -------------------------------------------------------------------------------------------------------
+def one_unit(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: int) -> None:
+    name, category, iou, passes = label_of(d, cut, unit)
+    label = d.label(name)
+    st.subheader(f"Unit {unit} of {d.layer}: {name if passes else 'no label'}", anchor=False)
+    most = f", of at most {d.ceiling(label):.2f} that a unit can reach with this class" if d.threshold == "quantile" else ""
+    what = (f"Best match **{frame.escape(name)}** ({category}) with IoU **{iou:.3f}**{most}, active above the "
+            f"{survey.threshold_text(d)}.")
+    if not passes:
+        what += f" That does not pass {cut.title}, so the unit counts as having **no label**."
+    st.markdown(what)
+    if pictures is None:
+        st.info("The pictures of this model are not stored, so only numbers are shown.", icon=":material/hide_image:")
+    look(d, pictures, unit)
+    actions(d, unit, name)
+
+
+@st.fragment
+def look(d: Dissection, pictures: Pictures | None, unit: int) -> None:
+    steps = list(range(d.level_grid.shape[1]))
+    start = survey.nearest_step(d, unit, float(d.levels[unit]))
+    t = st.select_slider("Threshold: the unit counts as active above this level", steps, value=start, key=f"t.{d.layer}.{unit}",
+                         format_func=lambda i: f"{d.level_grid[unit, i]:.3g}",
+                         help="Moves the outlined regions, the line in the histogram, the IoU and the label together.")
+    reading = survey.at_level(d, unit, int(t))
+    with st.container(horizontal=True, gap="large"):
+        st.metric("Label here", reading.label.name)
+        st.metric("IoU", f"{reading.iou:.3f}")
+        st.metric("Active", f"{100 * reading.share:.2g} %", help="Share of positions, over all pictures, above this level.")
+        st.metric("Level", f"{reading.level:.3g}")
+    left, right = st.columns([3, 2], gap="large")
+    with right:
+        charts.show(charts.mark(charts.histogram(d.hist[unit], d.hist_edges[unit]), reading.level, "threshold"),
+                    key=f"hist.{d.layer}.{unit}", alt=f"Histogram of the activations of unit {unit} with the threshold marked")
+        curve(d, unit, reading)
+        runners = " · ".join(f"{frame.escape(x.name)} {v:.3f}" for x, v in reading.runners_up)
+        st.caption(f"Next labels at this level: {runners}")
+    with left:
+        if pictures is not None:
+            panels(d, pictures, unit, reading)
+
+
+def curve(d: Dissection, unit: int, reading: survey.Reading) -> None:
+    """IoU against the threshold for the labels that matter here, with the defaults marked."""
+    values, levels = d.iou_curve(unit), d.level_grid[unit]
+    names = list(dict.fromkeys([d.best(unit)[0], reading.label, *(x for x, _ in reading.runners_up)]))[:4]
+    tints = {x.name: colours.label_colour(x.name, x.id) for x in names}
+    figure = charts.lines({x.name: (levels, values[d.column(x.name)]) for x in names}, colours=tints,
+                          x_title="threshold (activation)", y_title="IoU", height=280)
+    top = f"top {100 * float(d.run.params['quantile']):g} %"
+    charts.mark(figure, float(d.quantile_levels[unit]), top, colour=colours.NEUTRAL, dash="dash")
+    charts.mark(figure, float(d.iqr_levels[unit]), "IQR", colour=colours.NEUTRAL, dash="dot", row=1)
+    charts.mark(figure, reading.level)
+    charts.show(figure, key=f"curve.{d.layer}.{unit}", alt=f"IoU of unit {unit} with its best labels against the threshold")
+
+
+def panels(d: Dissection, pictures: Pictures, unit: int, reading: survey.Reading) -> None:
+    """Mask, original, segmentation and overlay of every top image, as in the student report."""
+    seeds = [(k, int(s)) for k, s in enumerate(d.top_seeds[unit]) if pictures.has(int(s))]
+    if not seeds:
+        st.info("None of this unit's top images is stored.", icon=":material/hide_image:")
+        return
+    kinds = survey.categories(d)
+    chosen = st.segmented_control("Segmentation", kinds, key="channel", default=None, label_visibility="collapsed",
+                                  help="Which label channel the segmentation shows") if len(kinds) > 1 else None
+    kind = chosen or (reading.label.category if reading.label.category in kinds else kinds[0])
+    many = st.toggle(f"All {len(seeds)} top images", key="all_tops")
+    st.caption(f"From left to right: mask, original, segmentation ({kind}), overlay. Strongest image first.")
+    tints = {x.id: colours.label_colour(x.name, x.id) for x in d.labels[1:]}
+    seen: set[int] = set()
+    for k, seed in seeds if many else seeds[:4]:
+        image, act = pictures.image(seed), d.top_acts[unit, k]
+        classes = survey.of_category(d, pictures.segmentation(seed), kind)
+        seen |= set(classes.ravel().tolist())
+        big = gallery.fitted(image, 256)
+        size = (big.shape[0], big.shape[1])
+        row = gallery.strip([gallery.mask_picture(act, reading.level, size), big,
+                             resize(gallery.coloured(classes, tints), size, nearest=True),
+                             gallery.outlined(big, act, reading.level)], gap=8, background=128)
+        st.image(gallery.png(row), width="stretch",
+                 alt=f"Seed {seed}: mask, original, {kind} segmentation and overlay of unit {unit}")
+    gallery.legend({x.name: tints[x.id] for x in d.labels[1:] if x.id in seen})
+    frame.caption(model=state.model(), layer=d.layer, unit=unit, threshold=reading.level,
+                  seeds=", ".join(str(s) for _, s in (seeds if many else seeds[:4])))
+
+
+def actions(d: Dissection, unit: int, name: str) -> None:
+    """Where to take this unit."""
+    picked = unit in state.tray(state.model(), d.layer)
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+        st.button("Put back from the tray" if picked else "Add to the compare tray", key="tray.one",
+                  icon=":material/check:" if picked else ":material/add:", on_click=state.toggle_in_tray,
+                  args=(state.model(), d.layer, unit))
+        pickers.go("causes", f"What causes {name}?", class_=name, unit=unit)
+        pickers.go("paint", f"Paint {name}", class_=name, units=unit)
+        pickers.go("artifacts", "Switch it off", units=unit)
+
+
+# --- compare tray -----------------------------------------------------------------------------------------------------------
+def compare_tray(d: Dissection, pictures: Pictures | None, cut: survey.Cut) -> None:
+    units = [u for u in state.tray(state.model(), d.layer) if u < len(d.iou)]
+    if not units:
+        st.info("The tray of this layer is empty. Add units with the plus sign under them; other pages find them as "
+                f"“{state.TRAY}”.", icon=":material/add_box:")
+        return
+    series = {}
+    for unit in units:
+        label, _ = d.best(unit)
+        series[f"unit {unit}: {label.name}"] = (d.level_grid[unit] / max(1e-9, float(d.levels[unit])),
+                                                d.iou_curve(unit)[d.column(label.name)])
+    for unit in units:
+        left, right = st.columns([1, 1], vertical_alignment="center")
+        if pictures is not None:
+            left.image(strip(d, pictures, unit), alt=f"Top images of unit {unit}")
+        with right:
+            st.markdown(f"**Unit {unit}** · " + verdict(*label_of(d, cut, unit)))
+            st.caption("Next labels: " + " · ".join(f"{frame.escape(x.name)} {v:.3f}" for x, v in d.runners_up(unit)))
+            with st.container(horizontal=True):
+                st.button("Open", key=f"tray.open.{unit}", on_click=open_unit, args=(unit,))
+                st.button("Remove", key=f"tray.drop.{unit}", on_click=state.toggle_in_tray, args=(state.model(), d.layer, unit))
+    figure = charts.lines(series, x_title="threshold, in multiples of the unit's own level", y_title="IoU with its best label")
+    charts.show(figure, key="tray.curves", alt="IoU against the threshold for the units in the tray")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pickers.go("paint", "Paint with these", units=",".join(map(str, units)))
+        pickers.go("artifacts", "Switch these off", units=",".join(map(str, units)))
+        st.button("Empty the tray", key="tray.clear", icon=":material/delete:", on_click=state.set_tray,
+                  args=(state.model(), d.layer, ()))
+    frame.caption(model=state.model(), layer=d.layer, seeds=survey.seeds_text(d), cut=cut.title)
+
+
+frame.begin("Units", "Find a unit by what it draws, look at it closely, and take it along to switch it off or to paint with it.")
+pickers.dissected(state.model(), state.layer())
+shown_pictures = state.pictures(state.model())
+rule = survey.CUTS["iou"]
+top, how, side = st.columns([5, 3, 2], vertical_alignment="bottom")
+with how:
+    dissection = pickers.dissected(state.model(), state.layer(), pickers.threshold())
+asked = side.number_input("Unit", min_value=0, max_value=len(dissection.iou) - 1, value=None, step=1, key="unit",
+                          bind="query-params", placeholder="all")
+if asked is not None:
+    with top, st.container(horizontal=True):
+        st.button("All units", icon=":material/arrow_back:", on_click=open_unit, args=(None,), key="back")
+        st.button("Previous", on_click=open_unit, args=((asked - 1) % len(dissection.iou),), key="previous")
+        st.button("Next", on_click=open_unit, args=((asked + 1) % len(dissection.iou),), key="next")
+    one_unit(dissection, shown_pictures, rule, int(asked))
+else:
+    view = top.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params",
+                                 label_visibility="collapsed")
+    show = {VIEWS[0]: grid, VIEWS[2]: compare_tray}.get(view, partial(grid))
+    show(dissection, shown_pictures, rule)
