@@ -1,0 +1,93 @@
+"""SegFormer (Xie et al. 2021), trained on ADE20K: 150 objects, through the optional package `transformers`.
+
+Weights are kept in that library's own cache; with HF_HUB_OFFLINE=1 or GAN_DISSECTION_OFFLINE=1 only what is there is used.
+"""
+from __future__ import annotations
+
+import hashlib
+import importlib
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.errors import BadInput, MissingPackage, MissingWeights, UnknownName
+from core.segment.base import Label
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class SegFormerSegmenter:
+    """A Segmenter around `SegformerForSemanticSegmentation`: one label channel, class k of the network is label k+1.
+
+    The answer has a quarter of the network's working size; ADE20K's classes are called objects here.
+    """
+
+    def __init__(self, net: nn.Module, *, name: str, fingerprint: str, side: int = 512) -> None:
+        self.net, self.name, self.fingerprint, self._side = net.eval().requires_grad_(False), name, fingerprint, side
+        names: dict[int, str] = {int(k): str(v) for k, v in net.config.id2label.items()}  # type: ignore[union-attr, operator]
+        self.labels = (Label(0, "no label", "none"), *(Label(k + 1, names[k], "object") for k in sorted(names)))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; pictures are brought there."""
+        return next(self.net.parameters()).device
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """(N,3,H,W) float -1..1 -> (N,1,h,w) int64 label ids."""
+        with torch.no_grad():
+            return self._run(images).logits.argmax(1, keepdim=True) + 1
+
+    def scores(self, images: Tensor, label: int) -> Tensor:
+        """(N,3,H,W) float -1..1 -> (N,h,w): softmax of one label; differentiable. Raises UnknownName."""
+        if not 0 < label < len(self.labels):
+            raise UnknownName("label id", label, [str(x.id) for x in self.labels[1:]])
+        return self._run(images).logits.softmax(1)[:, label - 1]
+
+    def features(self, images: Tensor) -> Tensor:
+        """(N,3,H,W) float -1..1 -> (N,D): the mean of the encoder's last map."""
+        return self._run(images).hidden_states[-1].mean((2, 3))
+
+    def _run(self, images: Tensor) -> Any:
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise BadInput(f"a segmenter reads pictures (N,3,H,W), got {tuple(images.shape)}")
+        mean, std = (torch.tensor(v, device=self.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+        x = (images.to(self.device).clamp(-1, 1).add(1).div(2) - mean) / std
+        if tuple(x.shape[2:]) != (self._side, self._side):
+            x = F.interpolate(x, size=(self._side, self._side), mode="bilinear", align_corners=False)
+        return self.net(pixel_values=x, output_hidden_states=True)
+
+
+def repository(name: str) -> tuple[str, int]:
+    """Hub name of the weights and the side they were trained at, for "segformer-b0" … "segformer-b5"."""
+    size = name.removeprefix("segformer-")
+    side = 640 if size == "b5" else 512
+    return f"nvidia/segformer-{size}-finetuned-ade-{side}-{side}", side
+
+
+def load(name: str = "segformer-b0", device: str = "auto") -> SegFormerSegmenter:
+    """A SegFormer by name. Raises MissingPackage, MissingWeights."""
+    from core.zoo import weights
+    from core.zoo.files import pick_device
+
+    try:
+        transformers = importlib.import_module("transformers")
+    except ImportError as error:
+        raise MissingPackage(f"the segmenter {name!r}", "transformers") from error
+    where, side = repository(name)
+    try:
+        net = transformers.SegformerForSemanticSegmentation.from_pretrained(where, local_files_only=weights.offline())
+    except (OSError, ValueError) as error:
+        raise MissingWeights(f"the weights {where} are not in the hub's cache and could not be fetched; connect once, or fetch them "
+                             f"elsewhere and copy the hub's cache folder here") from error
+    return SegFormerSegmenter(net.to(pick_device(device)), name=name, fingerprint=fingerprint_of(net, where), side=side)
+
+
+def fingerprint_of(net: nn.Module, where: str) -> str:
+    """SHA-256 of the weights and where they came from."""
+    digest = hashlib.sha256(where.encode())
+    for key, value in sorted(net.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
