@@ -101,3 +101,47 @@ def export(what: str, size: str, home: Path) -> None:
 
     path = export_generator(home, int(size)) if what == "gan" else export_segmenter(what, home)
     click.echo(f"{path}: {path.stat().st_size / 2**20:.2f} MB")
+
+
+@main.command()
+@click.option("--model", default="scenes", show_default=True, help="A known generator.")
+@click.option("--layer", default="", help="Layer whose activations are found (default: the model's own).")
+@click.option("--images", default=20_000, show_default=True, help="Pictures to see.")
+@click.option("--scenes", type=click.FloatRange(0, 1), default=None,
+              help="Share of painted scenes among them (default: half for a bundled model, none for others).")
+@click.option("--lr", default=2e-3, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--start", type=click.Path(path_type=Path, exists=True), default=None, help="An encoder to begin with.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="File to write (default: the model's).")
+@DEVICE_OPTION
+@HOME_OPTION
+def encoder(model: str, layer: str, images: int, scenes: float | None, lr: float, seed: int, start: Path | None, out: Path | None,
+            device: str, home: Path) -> None:
+    """Train the encoder that brings photos into a generator; resumes."""
+    from core import zoo
+    from core.invert.start import encoder_path
+    from core.training.encoder import EncoderConfig, make
+
+    card = zoo.card(model)
+    share = (0.5 if card.bundled else 0.0) if scenes is None else scenes
+    config = EncoderConfig(layer or card.default_layer, images=images, scenes=share, lr=lr, seed=seed)
+    path = make(model, config, home, out or encoder_path(model), device=device, start=start)
+    click.echo(f"{path}: {path.stat().st_size / 2**20:.2f} MB")
+
+
+@main.command("encoder-figures")
+@click.option("--model", default="scenes", show_default=True, help="A known generator with an encoder.")
+@click.option("--long", "long_scenes", default=50, show_default=True, help="How many of the 50 scenes get 300 steps.")
+@click.option("--cache", is_flag=True, help="Keep the results in the cache instead of in the project.")
+@DEVICE_OPTION
+def encoder_figures(model: str, long_scenes: int, cache: bool, device: str) -> None:
+    """Calibrate "in domain", measure held-out scenes at 0, 50 and 300 steps, keep sample inversions; finished parts are kept."""
+    from core import segment, zoo
+    from core.invert import load_encoder
+    from core.invert.quality import bundle
+    from core.store import BUNDLED_RUNS, Store
+
+    names = zoo.card(model).segmenters
+    generator = zoo.load(model, device)
+    bundle(Store() if cache else Store(BUNDLED_RUNS, shipped=()), generator, load_encoder(model, device),
+           segment.load(names[-1], device), segment.load(names[0], device), scenes={0: 50, 50: 50, 300: long_scenes})
