@@ -1,0 +1,77 @@
+"""Killed, doubled and impatient dissections: nothing is lost, done twice or left running."""
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from core.dissect import dissect, load
+from core.jobs import Jobs
+from core.store import Store
+from tests import toys
+
+ROOT = Path(__file__).parents[2]
+CRASH = [sys.executable, "-m", "tests.dissect.crash"]
+
+
+def start(store: Store, delay: float) -> subprocess.Popen[str]:
+    return subprocess.Popen([*CRASH, str(store.root), str(delay)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(process: subprocess.Popen[str], done: int) -> None:
+    assert process.stdout is not None
+    while int(process.stdout.readline()) < done:
+        pass
+
+
+def test_a_killed_run_goes_on_where_it_was_and_ends_bit_for_bit_equal(store: Store) -> None:
+    process = start(store, 0.05)
+    wait_for(process, 50)
+    process.kill()
+    process.communicate()
+    assert load(store, "toy", "layer1") is None
+    seen: list[int] = []
+    resumed = dissect(toys.ToyGenerator(), toys.ToySegmenter(), ["layer1"], range(40), level_seeds=range(1000, 1030),
+                      grid=(32, 32), store=store, report=lambda done, total, note="": seen.append(done))["layer1"]
+    assert seen[1] >= 50
+    clean = dissect(toys.ToyGenerator(), toys.ToySegmenter(), ["layer1"], range(40), level_seeds=range(1000, 1030),
+                    grid=(32, 32))["layer1"]
+    np.testing.assert_array_equal(resumed.counts.bins, clean.counts.bins)
+    for name, value in vars(clean).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(getattr(resumed, name), value, err_msg=name)
+
+
+def test_two_processes_compute_a_run_once(store: Store) -> None:
+    both = [start(store, 0.02) for _ in range(2)]
+    lines = sorted(len(process.communicate(timeout=120)[0].split()) for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert lines[0] == 1  # waited, then read it from disk
+    assert lines[1] > 15
+    assert len(store.list("dissect")) == 1
+
+
+def test_a_cancelled_job_stops_within_two_seconds(store: Store) -> None:
+    jobs = Jobs()
+    started = threading.Event()
+
+    def work(report: object) -> object:
+        def tell(done: int, total: int, note: str = "") -> None:
+            started.set()
+            report(done, total, note)  # type: ignore[operator]
+        return dissect(toys.ToyGenerator(), toys.ToySegmenter(), ["layer1"], range(100_000), level_seeds=range(200_000, 200_030),
+                       grid=(32, 32), report=tell, store=store)
+
+    job = jobs.submit("k", "Dissect", work)
+    assert started.wait(60)
+    jobs.cancel("k")
+    asked = time.monotonic()
+    while job.active and time.monotonic() - asked < 10:
+        time.sleep(0.02)
+    assert job.state == "cancelled"
+    assert time.monotonic() - asked < 2
+    assert store.list("dissect") == []
