@@ -176,8 +176,8 @@ def seeds_text(d: Dissection) -> str:
 def threshold_text(d: Dissection) -> str:
     """How the levels were chosen, as shown in captions."""
     top = f"top {100 * float(d.run.params['quantile']):g} % of the unit's activations"
-    return {"quantile": top, "iqr": "highest information quality ratio (IQR) of the unit",
-            "pair": "highest information quality ratio of each unit and class"}[d.threshold]
+    return {"quantile": top, "iqr": "level of highest information quality ratio (IQR)",
+            "pair": "level of highest information quality ratio of each unit and class"}[d.threshold]
 
 
 @dataclass(frozen=True)

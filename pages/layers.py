@@ -42,12 +42,12 @@ def chart(d: Dissection, cut: survey.Cut, highest: int) -> None:
 
 def depth(found: dict[str, Dissection], cut: survey.Cut) -> None:
     """Units and distinct labels per layer."""
-    names = list(found)
+    names = charts.short(list(found))
     groups = [survey.distribution(d, cut) for d in found.values()]
     share = [100 * sum(len(u) for _, u in g) / len(d.iou) for g, d in zip(groups, found.values(), strict=True)]
     left, right = st.columns(2)
     with left:
-        figure = charts.base("", "% of the layer's units", height=300)
+        figure = charts.base("layer", "% of the units", height=300)
         for category in survey.CATEGORIES:
             values = [100 * survey.tally(g).get(category, (0, 0))[0] / len(d.iou)
                       for g, d in zip(groups, found.values(), strict=True)]
@@ -57,7 +57,7 @@ def depth(found: dict[str, Dissection], cut: survey.Cut) -> None:
         charts.show(figure, key="depth.units", alt="Share of units with a class, per layer: " +
                     ", ".join(f"{n} {s:.0f} %" for n, s in zip(names, share, strict=True)))
     with right:
-        figure = charts.base("", "distinct classes", height=300)
+        figure = charts.base("layer", "distinct classes", height=300)
         for category in survey.CATEGORIES:
             values = [survey.tally(g).get(category, (0, 0))[1] for g in groups]
             if any(values):
@@ -71,7 +71,7 @@ def through(found: dict[str, Dissection], chosen: dict[str, Dissection], name: s
     """For one class, the best unit of every layer, with its top images for the chosen layers."""
     pictures = state.pictures(state.model())
     cells = survey.best_units(found, name)
-    figure = charts.bars([c.layer for c in cells], [c.iou for c in cells], y_title="IoU",
+    figure = charts.bars(charts.short([c.layer for c in cells]), [c.iou for c in cells], x_title="layer", y_title="IoU",
                          colours=charts.category_colour(next(iter(found.values())).label(name).category),
                          text=[f"unit {c.unit}" for c in cells], height=260)
     charts.show(figure, key="through.bars", alt=f"IoU of the best unit for {name} in each layer")
@@ -119,7 +119,7 @@ if target:
     st.switch_page("pages/units.py", query_params={"class": target[1]})
 
 pickers.dissected(state.model(), state.layer())
-left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
+left, middle, right = st.columns([5, 2, 3], vertical_alignment="bottom")
 with middle:
     how = pickers.threshold()
 known = {name: state.dissection(state.model(), name, how) for name in state.layers(state.model())}

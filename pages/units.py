@@ -1,16 +1,16 @@
 """Find a unit by what it draws; look at one in full; compare several; ask which units are active in a region."""
 from __future__ import annotations
 
-from functools import partial
-
 import streamlit as st
 
-from core import survey
+from core import probe, survey
 from core.dissect import Dissection, Pictures
+from core.errors import GanLabError
 from core.image import resize
-from pages.parts import charts, colours, frame, gallery, pickers, state
+from core.jobs import interactive
+from pages.parts import canvas, charts, colours, frame, gallery, pickers, state
 
-A_PAGE, TILES, TILE = 24, 3, 128
+A_PAGE, REGION_UNITS, TILES, TILE, FIELD = 24, 12, 3, 128, 168
 VIEWS = ("Units", "Region", "Tray")
 
 
@@ -56,19 +56,19 @@ def grid(d: Dissection, pictures: Pictures | None, cut: survey.Cut) -> None:
         for unit in shown:
             card(d, pictures, cut, unit, wanted)
     frame.caption(model=state.model(), layer=d.layer, seeds=survey.seeds_text(d), cut=cut.title,
-                  units=f"{len(units)} of {len(d.iou)}", outlined=f"above the {survey.threshold_text(d)}")
+                  units=f"{len(units)} of {len(d.iou)}", outlined=survey.threshold_text(d))
 
 
 def filters(d: Dissection, cut: survey.Cut) -> survey.Filter:
     counted = {label.name: len(units) for label, units in survey.distribution(d, cut)}
     names = [*sorted(counted, key=lambda n: -counted[n]), d.labels[0].name,
              *(x.name for x in d.labels[1:] if x.name not in counted)]
-    one, two, three, four = st.columns([3, 3, 3, 2], vertical_alignment="bottom")
-    text = one.text_input("Search", key="q", bind="query-params", placeholder="class, category or number", max_chars=60,
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    text = row.text_input("Search", key="q", bind="query-params", placeholder="class or number", max_chars=60, width=FIELD,
                           icon=":material/search:")
-    label = two.selectbox("Class", names, index=None, key="class", bind="query-params", placeholder="any class")
-    sort = three.selectbox("Sort by", survey.SORTS, key="sort", bind="query-params")
-    with four.popover("More", icon=":material/tune:", width="stretch"):
+    label = row.selectbox("Class", names, index=None, key="class", bind="query-params", placeholder="any class", width=FIELD)
+    sort = row.selectbox("Sort by", survey.SORTS, key="sort", bind="query-params", width=FIELD)
+    with row.popover("More", icon=":material/tune:", width=FIELD):
         category = st.pills("Category", survey.categories(d), key="category", bind="query-params")
         least = st.slider("IoU at least", 0.0, 0.5, 0.0, 0.01, key="iou", bind="query-params")
         near = st.toggle("Rank all units for the class", key="near", bind="query-params", disabled=not label,
@@ -76,7 +76,7 @@ def filters(d: Dissection, cut: survey.Cut) -> survey.Filter:
     return survey.Filter(label or "", category or "", text or "", float(least), bool(near and label), sort)
 
 
-def card(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: int, wanted: survey.Filter) -> None:
+def card(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: int, wanted: survey.Filter, note: str = "") -> None:
     name, category, iou, passes = label_of(d, cut, unit)
     if wanted.near:
         iou, name = float(d.iou[unit, d.column(wanted.label)]), wanted.label
@@ -90,6 +90,8 @@ def card(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: int, w
                       help="Put back from the compare tray" if picked else "Add to the compare tray",
                       on_click=state.toggle_in_tray, args=(state.model(), d.layer, unit))
             st.markdown(verdict(name, category, iou, passes), width="stretch")
+        if note:
+            st.caption(note)
 
 
 # --- one unit in full -------------------------------------------------------------------------------------------------------
@@ -98,19 +100,19 @@ def one_unit(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: in
     label = d.label(name)
     st.subheader(f"Unit {unit} of {d.layer}: {name if passes else 'no label'}", anchor=False)
     most = f", of at most {d.ceiling(label):.2f} that a unit can reach with this class" if d.threshold == "quantile" else ""
-    what = (f"Best match **{frame.escape(name)}** ({category}) with IoU **{iou:.3f}**{most}, active above the "
-            f"{survey.threshold_text(d)}.")
+    what = (f"Best match **{frame.escape(name)}** ({category}) with IoU **{iou:.3f}**{most}. "
+            f"Counted as active: {survey.threshold_text(d)}.")
     if not passes:
         what += f" That does not pass {cut.title}, so the unit counts as having **no label**."
     st.markdown(what)
     if pictures is None:
         st.info("The pictures of this model are not stored, so only numbers are shown.", icon=":material/hide_image:")
-    look(d, pictures, unit)
+    look(d, pictures, cut, unit)
     actions(d, unit, name)
 
 
 @st.fragment
-def look(d: Dissection, pictures: Pictures | None, unit: int) -> None:
+def look(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: int) -> None:
     steps = list(range(d.level_grid.shape[1]))
     start = survey.nearest_step(d, unit, float(d.levels[unit]))
     t = st.select_slider("Threshold: the unit counts as active above this level", steps, value=start, key=f"t.{d.layer}.{unit}",
@@ -118,7 +120,8 @@ def look(d: Dissection, pictures: Pictures | None, unit: int) -> None:
                          help="Moves the outlined regions, the line in the histogram, the IoU and the label together.")
     reading = survey.at_level(d, unit, int(t))
     with st.container(horizontal=True, gap="large"):
-        st.metric("Label here", reading.label.name)
+        st.metric("Label here", reading.label.name if reading.iou > cut.iou else d.labels[0].name,
+                  help=f"Nearest class: {reading.label.name}. A label needs IoU > {cut.iou:g}.")
         st.metric("IoU", f"{reading.iou:.3f}")
         st.metric("Active", f"{100 * reading.share:.2g} %", help="Share of positions, over all pictures, above this level.")
         st.metric("Level", f"{reading.level:.3g}")
@@ -155,10 +158,10 @@ def panels(d: Dissection, pictures: Pictures, unit: int, reading: survey.Reading
         st.info("None of this unit's top images is stored.", icon=":material/hide_image:")
         return
     kinds = survey.categories(d)
-    chosen = st.segmented_control("Segmentation", kinds, key="channel", default=None, label_visibility="collapsed",
-                                  help="Which label channel the segmentation shows") if len(kinds) > 1 else None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        chosen = st.segmented_control("Segmentation", kinds, key="channel", default=None, label_visibility="collapsed")
+        many = st.toggle(f"All {len(seeds)} top images", key="all_tops")
     kind = chosen or (reading.label.category if reading.label.category in kinds else kinds[0])
-    many = st.toggle(f"All {len(seeds)} top images", key="all_tops")
     st.caption(f"From left to right: mask, original, segmentation ({kind}), overlay. Strongest image first.")
     tints = {x.id: colours.label_colour(x.name, x.id) for x in d.labels[1:]}
     seen: set[int] = set()
@@ -188,6 +191,39 @@ def actions(d: Dissection, unit: int, name: str) -> None:
         pickers.go("causes", f"What causes {name}?", class_=name, unit=unit)
         pickers.go("paint", f"Paint {name}", class_=name, units=unit)
         pickers.go("artifacts", "Switch it off", units=unit)
+
+
+# --- region → units ---------------------------------------------------------------------------------------------------------
+def region(d: Dissection, pictures: Pictures | None, cut: survey.Cut) -> None:
+    """Draw on a picture; the units that stand out there come first."""
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        seed = pickers.seed("seed")
+        size = st.slider("Brush", 2, 32, 8, key="region.size", help="Width in image pixels")
+    try:
+        if pictures is not None and pictures.has(seed):
+            image = pictures.image(seed)
+        else:
+            image = probe.picture(state.generator(state.model()), seed)
+        with right:
+            marks = canvas.draw(image, key="region", colour=f"{charts.ACCENT}99", size=size,
+                                scale=canvas.scale_for((image.shape[0], image.shape[1]), "M"))
+        if not marks:
+            left.info("Draw over a part of the picture: a door, a tree, a window. The units that are most active there, against "
+                      "the rest of the picture, are listed below.", icon=":material/draw:")
+            return
+        mask = canvas.mask(marks, (image.shape[0], image.shape[1]))
+        with interactive():
+            found = probe.units_in_region(state.generator(state.model()), seed, d.layer, mask)
+    except GanLabError as error:
+        frame.failed(error)
+        return
+    left.markdown(f"**{100 * mask.mean():.1f} %** of the picture is marked. The {REGION_UNITS} units that stand out there most:")
+    with st.container(horizontal=True, gap="medium"):
+        for firing in found[:REGION_UNITS]:
+            card(d, pictures, cut, firing.unit, survey.Filter(),
+                 note=f"mean here {firing.mean:.2f}, elsewhere {firing.outside:.2f}")
+    frame.caption(model=state.model(), layer=d.layer, seeds=seed, order="mean inside minus mean outside, in standard deviations")
 
 
 # --- compare tray -----------------------------------------------------------------------------------------------------------
@@ -226,13 +262,13 @@ frame.begin("Units", "Find a unit by what it draws, look at it closely, and take
 pickers.dissected(state.model(), state.layer())
 shown_pictures = state.pictures(state.model())
 rule = survey.CUTS["iou"]
-top, how, side = st.columns([5, 3, 2], vertical_alignment="bottom")
-with how:
-    dissection = pickers.dissected(state.model(), state.layer(), pickers.threshold())
-asked = side.number_input("Unit", min_value=0, max_value=len(dissection.iou) - 1, value=None, step=1, key="unit",
-                          bind="query-params", placeholder="all")
+top = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+with top:
+    dissection = pickers.dissected(state.model(), state.layer(), pickers.threshold(width=FIELD))
+asked = top.number_input("Unit", min_value=0, max_value=len(dissection.iou) - 1, value=None, step=1, key="unit",
+                          bind="query-params", placeholder="all", width=FIELD)
 if asked is not None:
-    with top, st.container(horizontal=True):
+    with top:
         st.button("All units", icon=":material/arrow_back:", on_click=open_unit, args=(None,), key="back")
         st.button("Previous", on_click=open_unit, args=((asked - 1) % len(dissection.iou),), key="previous")
         st.button("Next", on_click=open_unit, args=((asked + 1) % len(dissection.iou),), key="next")
@@ -240,5 +276,4 @@ if asked is not None:
 else:
     view = top.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params",
                                  label_visibility="collapsed")
-    show = {VIEWS[0]: grid, VIEWS[2]: compare_tray}.get(view, partial(grid))
-    show(dissection, shown_pictures, rule)
+    {"Units": grid, "Region": region, "Tray": compare_tray}[view](dissection, shown_pictures, rule)

@@ -5,6 +5,7 @@ fonts to the theme. Show one with `show`; pass `alt` text with it.
 """
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ from pages.parts.colours import (
 )
 
 __all__ = ["ACCENT", "BRUSH_COLOURS", "CATEGORY_COLOURS", "CATEGORY_ORDER", "NEUTRAL", "bars", "base", "category_colour",
-           "histogram", "label_colour", "lines", "mark", "rgba", "show"]
+           "histogram", "label_colour", "lines", "mark", "rgba", "short", "show"]
 
 GRID = "rgba(128,128,138,0.22)"
 SIZE = 15
@@ -34,10 +35,10 @@ def base(x_title: str = "", y_title: str = "", *, height: int = 320, legend: boo
     """An empty figure in the house style."""
     figure = go.Figure()
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "title_font_size": SIZE, "tickfont_size": SIZE - 1, "automargin": True}
-    figure.update_layout(height=height, margin={"l": 8, "r": 12, "t": 34 if legend else 22, "b": 8}, dragmode=False,
+    figure.update_layout(height=height, margin={"l": 8, "r": 12, "t": 30 if legend else 14, "b": 8}, dragmode=False,
                          showlegend=legend,
                          paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", bargap=0.22, hovermode="closest",
-                         font_size=SIZE, legend={"orientation": "h", "y": -0.3, "yanchor": "top", "x": 0,
+                         font_size=SIZE, legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0,
                                                  "font_size": SIZE - 1})
     figure.update_xaxes(title=x_title, showgrid=False, **axis)
     figure.update_yaxes(title=y_title, **axis)
@@ -95,6 +96,13 @@ def histogram(counts: np.ndarray, edges: np.ndarray, *, x_title: str = "activati
     figure.update_yaxes(tickvals=[t ** 0.5 for t in ticks], ticktext=[f"{t:.3g}" for t in ticks])
     figure.update_layout(bargap=0)
     return figure
+
+
+def short(names: Sequence[str]) -> list[str]:
+    """Layer names without what they begin with in common, for crowded axes: layer1, layer2 -> 1, 2."""
+    common = os.path.commonprefix(list(names)).rstrip("0123456789")
+    cut = [name[len(common):] for name in names]
+    return cut if len(names) > 1 and all(cut) else list(names)
 
 
 def mark(figure: go.Figure, x: float, text: str = "", *, colour: str = ACCENT, dash: str = "solid", row: int = 0) -> go.Figure:

@@ -21,10 +21,10 @@ def category_colour(category: str) -> str:
 
 
 def label_colour(name: str, index: int) -> str:
-    """Colour of a label in a segmentation: a brush's own, else one spread over the hue circle by the label's number."""
+    """Colour of a label in a segmentation: a brush's own, else one by the label's number; 30 in a row differ in hue."""
     if name in BRUSH_COLOURS:
         return BRUSH_COLOURS[name]
-    r, g, b = colorsys.hls_to_rgb((index * 0.618034) % 1.0, 0.42 + 0.26 * (index % 3) / 2, 0.45)
+    r, g, b = colorsys.hls_to_rgb((index * 7 % 30) / 30, (0.38, 0.52, 0.68)[(index + index // 30) % 3], 0.45)
     return f"#{round(r * 255):02X}{round(g * 255):02X}{round(b * 255):02X}"
 
 

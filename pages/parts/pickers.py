@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import functools
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -52,9 +52,9 @@ def names_by_units(dissection: Dissection) -> list[str]:
 THRESHOLDS: dict[str, Threshold] = {"IQR": "iqr", "top 1 %": "quantile", "IQR per class": "pair"}
 
 
-def threshold() -> Threshold:
+def threshold(width: int | Literal["stretch"] = "stretch") -> Threshold:
     """Where a unit counts as active, bound to the address; the same choice on every page that asks."""
-    chosen = st.selectbox("Threshold", list(THRESHOLDS), key="threshold", bind="query-params",
+    chosen = st.selectbox("Threshold", list(THRESHOLDS), key="threshold", bind="query-params", width=width,
                           help="A unit is compared with classes where it is above a level. IQR: the level that tells most about "
                                "one class (information quality ratio). Top 1 %: the same share for every unit, which common "
                                "classes cannot match. IQR per class: a level for every unit and class (Bau et al. 2019, Eq. 2).")
