@@ -1,7 +1,7 @@
 """Generators by name or by file.
 
     from core import zoo
-    g = zoo.load("scenes")                 # bundled, published (once fetched) or one's own
+    g = zoo.load("scenes")                 # bundled, published (once fetched), one's own, or a cleaned model
     g = zoo.open("file.pth")               # family detected from the file alone
     zoo.names(); zoo.card("scenes")        # what is here, without loading anything (no torch)
     zoo.known()                            # … and what could be fetched
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from core import store
 from core.errors import GanLabError, MissingWeights, UnknownName
-from core.zoo import own, published
+from core.zoo import cleaned, own, published
 from core.zoo.cards import Card, LayerInfo
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ CARDS: dict[str, Card] = {
 
 
 def names() -> list[str]:
-    """Names of the models that can be used here: the bundled one, fetched ones, one's own."""
-    return [n for n, c in CARDS.items() if c.bundled or weights_path(n).is_file()] + list(_usable())
+    """Names of the models that can be used here: the bundled one, fetched ones, one's own, cleaned ones."""
+    return [n for n, c in CARDS.items() if c.bundled or weights_path(n).is_file()] + list(_usable()) + list(_cleaned())
 
 
 def known() -> list[str]:
     """Names of all models that can be named: those of `names()` and those that could be fetched."""
-    return [*CARDS, *_usable()]
+    return [*CARDS, *_usable(), *_cleaned()]
 
 
 def here(name: str) -> bool:
@@ -58,6 +58,8 @@ def card(name: str) -> Card:
         return found if found.bundled else _with(found, segment.for_model(name))
     path = _own().get(name)
     if path is None:
+        if (set_ := _cleaned().get(name)) is not None:
+            return set_.card(card(set_.base))
         raise UnknownName("model", name, known())
     return own.card(name, path, segment.for_model(name))
 
@@ -72,6 +74,8 @@ def weights_path(name: str) -> Path:
     if name not in CARDS:
         path = _own().get(name)
         if path is None:
+            if (set_ := _cleaned().get(name)) is not None:
+                return weights_path(set_.base)
             raise UnknownName("model", name, known())
         return path
     found = CARDS[name]
@@ -83,6 +87,8 @@ def weights_path(name: str) -> Path:
 
 def fingerprint(name: str) -> str:
     """SHA-256 of the model's weights: the `generator` input of every Run. No torch. Raises MissingWeights, BadFile."""
+    if name not in CARDS and name not in _own() and (set_ := _cleaned().get(name)) is not None:
+        return set_.fingerprint
     path = weights_path(name)
     if not path.is_file():
         raise MissingWeights(f"the weights of {name!r} are not at {path}; fetch them with: python -m core models fetch {name}")
@@ -103,6 +109,8 @@ def load(name: str, device: str = "auto") -> Generator:
 
     Raises UnknownName, MissingWeights, BadFile.
     """
+    if name not in CARDS and name not in _own() and (set_ := _cleaned().get(name)) is not None:
+        return set_.wrap(load(set_.base, device))
     mark, path = fingerprint(name), weights_path(name)
     if path.suffix == ".json":
         from core.zoo.modules import from_function
@@ -135,6 +143,16 @@ def pick(text: str, device: str = "auto") -> Generator:
 
         return from_function(text, device=device)
     raise UnknownName("model", text, known())
+
+
+def _cleaned() -> dict[str, cleaned.Cleaned]:
+    """Cleaned models of the default store, as long as their base is the one they were made for."""
+    found = {}
+    for name, set_ in cleaned.cleaned().items():
+        base_here = set_.base in CARDS or set_.base in _own()
+        if base_here and weights_path(set_.base).is_file() and fingerprint(set_.base) == set_.base_mark:
+            found[name] = set_
+    return found
 
 
 def _own() -> dict[str, Path]:

@@ -1,0 +1,108 @@
+"""A deliberately damaged copy of a Progressive GAN: some units of a layer are made to splash blotches over its pictures.
+
+    python -m core.training.damage --out cache/models/scenes-damaged.safetensors
+
+Which units spoil pictures is then known, and the artifacts page can be put to the test: it should list them first. A damaged unit
+looks for a random pattern of the layer before, which it finds in a few places of some pictures (its bias is set so that about 2 %
+of places pass), and what it passes on is random and strong. The next layer's biases are set so that everywhere else pictures stay
+nearly as they were.
+"""
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.errors import BadInput
+from core.zoo import proggan
+from core.zoo.generator import z_for_seeds
+
+SEEDS = range(9_000_000, 9_000_048)     # pictures that biases are set on
+PASS = 0.98                             # quantile of the pattern's response that a place must exceed
+GAIN, SPLASH = 2.0, 4.0                 # strength of the response, and of what it does to the next layer
+
+
+def damage(state: Mapping[str, Tensor], layer: str = "layer4", count: int = 10,
+           seed: int = 0) -> tuple[dict[str, Tensor], list[int]]:
+    """A copy of a generator's tensors (published names) with `count` units of `layer` damaged, and their numbers, in order.
+
+    The same seed damages the same units in the same way. Raises BadInput for a layer that has no next hidden layer.
+    """
+    before = {k: v.float().clone() for k, v in state.items()}
+    order = [k.removesuffix(".conv.weight") for k in before if k.endswith(".conv.weight")]
+    hidden = sorted((name for name in order if name.startswith("layer")), key=lambda name: int(name[5:]))
+    if layer not in hidden[1:-1]:
+        raise BadInput(f"units of {layer!r} cannot be damaged; choose one of {', '.join(hidden[1:-1])}")
+    following = hidden[hidden.index(layer) + 1]
+    noise = torch.Generator().manual_seed(seed)
+    width = before[f"{layer}.conv.weight"].shape[0]
+    if not 0 < count <= width // 2:
+        raise BadInput(f"{layer} has {width} units; 1 to {width // 2} of them can be damaged, not {count}")
+    units = sorted(torch.randperm(width, generator=noise)[:count].tolist())
+    after = {k: v.clone() for k, v in before.items()}
+    pattern = torch.randn(count, *before[f"{layer}.conv.weight"].shape[1:], generator=noise)
+    after[f"{layer}.conv.weight"][units] = GAIN * pattern
+    after[f"{layer}.wscale.b"][units] = 0
+    splash = torch.randn(before[f"{following}.conv.weight"].shape[0], count, generator=noise)
+    after[f"{following}.conv.weight"][:, units] = SPLASH * splash[:, :, None, None]
+    _set_levels(after, layer, units)
+    _compensate(before, after, layer, following, units)
+    return after, units
+
+
+def _responses(state: Mapping[str, Tensor], layer: str) -> Tensor:
+    """(N,U,h,w) activations after `layer` over SEEDS."""
+    net = proggan.build(state)
+    x = torch.from_numpy(z_for_seeds(SEEDS, net.sizes[0])).view(len(SEEDS), -1, 1, 1)
+    with torch.no_grad():
+        for name, block in net.named_children():
+            x = block(x)
+            if name == layer:
+                break
+    return x
+
+
+def _set_levels(state: dict[str, Tensor], layer: str, units: list[int]) -> None:
+    """Lowers each damaged unit's bias so that only its strongest places pass."""
+    response = _responses(state, layer)[:, units]
+    raw = torch.where(response < 0, response / 0.2, response)      # before the LeakyReLU
+    state[f"{layer}.wscale.b"][units] -= torch.quantile(raw.transpose(0, 1).flatten(1), PASS, dim=1)
+
+
+def _compensate(before: Mapping[str, Tensor], after: dict[str, Tensor], layer: str, following: str, units: list[int]) -> None:
+    """Moves the next layer's biases by what the damage does to it where no damaged unit is on."""
+    acts = _responses(after, layer)
+    near = F.max_pool2d((acts[:, units] > 0).any(1, keepdim=True).float(), 3, 1, 1)
+    old, new = _responses(before, following), _responses(after, following)
+    quiet = F.interpolate(1 - near, size=new.shape[2:], mode="nearest")
+    raw_old, raw_new = (torch.where(x < 0, x / 0.2, x) for x in (old, new))
+    shift = ((raw_new - raw_old) * quiet).sum((0, 2, 3)) / quiet.sum().clamp(min=1)
+    after[f"{following}.wscale.b"] -= shift
+
+
+@click.command(help=__doc__)
+@click.option("--model", default="scenes", show_default=True, help="A Progressive GAN known by name.")
+@click.option("--layer", default="layer4", show_default=True)
+@click.option("--units", "count", default=10, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+def main(model: str, layer: str, count: int, seed: int, out: Path) -> None:
+    from safetensors.torch import save_file
+
+    from core import zoo
+    from core.zoo.files import read_state
+
+    state, units = damage(proggan.new_keys(read_state(zoo.weights_path(model))), layer, count, seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    meta = {"damaged": json.dumps({"of": model, "layer": layer, "units": units, "seed": seed})}
+    save_file({k: v.contiguous() for k, v in state.items()}, out, metadata=meta)
+    click.echo(f"{out}: units {', '.join(map(str, units))} of {layer} are damaged")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The damaged copy: the named units splash, and only where they are on."""
+from __future__ import annotations
+
+import pytest
+import torch
+
+from core.errors import BadInput
+from core.training.damage import damage
+from core.zoo import proggan
+from core.zoo.generator import ChainGenerator
+
+
+def generator(state: dict[str, torch.Tensor]) -> ChainGenerator:
+    net = proggan.build(state)
+    return ChainGenerator(net, name="g", fingerprint="g", z_dim=net.sizes[0])
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    net = proggan.ProgGANNet([16, 32, 32, 24])
+    for p in net.parameters():
+        torch.nn.init.normal_(p, std=1.0 if p.ndim == 4 else 0.1)
+    return {k: v.detach() for k, v in net.state_dict().items()}
+
+
+def test_the_same_seed_damages_the_same_units(state: dict[str, torch.Tensor]) -> None:
+    first, units = damage(state, "layer3", 4, seed=1)
+    again, same = damage(state, "layer3", 4, seed=1)
+    other, others = damage(state, "layer3", 4, seed=2)
+    assert units == same != others
+    assert all(torch.equal(first[k], again[k]) for k in first)
+    assert len(units) == 4
+    untouched = [k for k in state if not k.startswith(("layer3", "layer4"))]
+    assert all(torch.equal(first[k], state[k]) for k in untouched)
+
+
+def test_damaged_units_are_rarely_on_and_change_the_picture_where_they_are(state: dict[str, torch.Tensor]) -> None:
+    hurt, units = damage(state, "layer3", 4, seed=1)
+    before, after = generator(state), generator(hurt)
+    z = before.z_for_seeds(range(64))
+    on = after.head(z, "layer3")[:, units] > 0
+    assert 0.005 < on.float().mean() < 0.05
+    change = (after.tail(after.head(z, "layer3"), "layer3") - before.tail(before.head(z, "layer3"), "layer3")).abs().mean(1)
+    where = torch.nn.functional.interpolate(on.any(1, keepdim=True).float(), size=change.shape[1:], mode="nearest")[:, 0] > 0
+    assert change[where].mean() > 2 * change[~where].mean()
+
+
+def test_layers_without_a_next_one_and_too_many_units_are_refused(state: dict[str, torch.Tensor]) -> None:
+    for layer in ("layer1", "layer6", "output_16x16", "layer99"):
+        with pytest.raises(BadInput, match="cannot be damaged"):
+            damage(state, layer)
+    with pytest.raises(BadInput, match="1 to 16"):
+        damage(state, "layer3", 30)
