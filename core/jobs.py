@@ -196,4 +196,5 @@ class Jobs:
                 job.finished = time.monotonic()
 
 
-jobs = Jobs()
+jobs = Jobs()   # minutes: dissections, rankings, benchmarks
+short = Jobs()  # seconds, with somebody watching, such as a photo brought in; does not wait behind the long ones
