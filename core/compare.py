@@ -14,17 +14,18 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core import inpaint, metrics
-from core.errors import BadInput, GanLabError, JobCancelled
+from core.errors import BadInput, GanLabError
 from core.image import check_mask, check_rgb, from_u8, to_u8
 from core.inpaint import Hole, composite, fill_hole, make_hole
-from core.jobs import Jobs, Report, interactive, no_report
+from core.jobs import Job, Jobs, Report, interactive, no_report
 from core.store import Run, Saved, Store
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ QUICK = ("telea", "navier-stokes")
 KIND = "compare"
 VERSION = 1
 
-comparisons = Jobs(capacity=8)
+comparisons = Jobs(capacity=8, keep=6)
 """Where comparisons run: apart from the long jobs' queue, so that a person does not wait behind a dissection."""
 
 
@@ -129,8 +130,9 @@ def about(method: str) -> str:
 
 
 def compare(question: Question, names: Sequence[str], *, gan: GanEdit | None = None, generator: Generator | None = None,
-            judge: Segmenter | None = None, truth: np.ndarray | None = None, report: Report = no_report) -> Iterator[Answer]:
-    """Answers of the named methods, each as soon as it is there.
+            judge: Segmenter | None = None, truth: np.ndarray | None = None, report: Report = no_report,
+            during: Callable[[], AbstractContextManager[None]] = nullcontext) -> Iterator[Answer]:
+    """Answers of the named methods, each as soon as it is there. Every method runs inside a context of `during`.
 
     Methods that need a generator are left out without one. A method that cannot answer (too large a hole, a missing library)
     gives an Answer with its `problem`; the others go on. truth: what belongs into the hole, where that is known.
@@ -142,14 +144,13 @@ def compare(question: Question, names: Sequence[str], *, gan: GanEdit | None = N
     drawn: dict[str, tuple[np.ndarray, float, float]] = {}
     for number, name in enumerate(todo):
         report(number, len(todo), title(name))
-        try:
-            made = _answer(name, question, hole, gan, generator, drawn)
-        except JobCancelled:
-            raise
-        except GanLabError as error:
-            yield Answer(name, title(name), about(name), question.before, problem=str(error))
-            continue
-        yield _judged(made, question, hole, seen, label, judge, truth)
+        with during():
+            try:
+                made = _answer(name, question, hole, gan, generator, drawn)
+                answer = _judged(made, question, hole, seen, label, judge, truth)
+            except GanLabError as error:
+                answer = Answer(name, title(name), about(name), question.before, problem=str(error))
+        yield answer
     report(len(todo), len(todo))
 
 
@@ -294,18 +295,50 @@ class Board:
             return sorted(self._answers, key=lambda a: ORDER.index(a.method) if a.method in ORDER else len(ORDER))
 
     def fill(self, answers: Iterator[Answer]) -> None:
-        """Takes all answers; long jobs wait while this runs, since a person does."""
-        with interactive():
-            for answer in answers:
-                self.add(answer)
+        """Takes all answers."""
+        for answer in answers:
+            self.add(answer)
+
+
+def submit(key: str, question: Question, names: Sequence[str], *, gan: GanEdit | None = None, generator: Generator | None = None,
+           judge: Segmenter | None = None, keep_as: tuple[Store, Run] | None = None) -> Job:
+    """Starts a comparison in the background, or joins the one of the same key. `job.result` is its Board from the start.
+
+    Long jobs wait while a method runs, since a person does.
+
+    keep_as: where a finished one is stored. Raises Busy.
+    """
+    board = Board(question)
+
+    def work(report: Report) -> Board:
+        started = time.perf_counter()
+        board.fill(compare(question, names, gan=gan, generator=generator, judge=judge, report=report,
+                           during=interactive))
+        if keep_as is not None:
+            keep(*keep_as, board, time.perf_counter() - started)
+        return board
+
+    job = comparisons.submit(key, "Compare methods", work)
+    if job.result is None:
+        job.result = board
+    return job
 
 
 # --- kept comparisons -------------------------------------------------------------------------------------------------------
 def run_of(gan: GanEdit, label: str, grow: int | None, *, generator: str, chooser: str, judge: str) -> Run:
     """The run of a comparison whose mask is the class as the chooser sees it; the last three are fingerprints."""
-    params = {"model": gan.model, "layer": gan.layer, "seed": gan.seed, "units": list(gan.units), "label": label,
-              "grow": -1 if grow is None else grow, "methods": methods()}
-    return Run(KIND, params, {"generator": generator, "segmenter": chooser, "judge": judge}, VERSION)
+    return Run(KIND, _params(gan, label, grow), {"generator": generator, "segmenter": chooser, "judge": judge}, VERSION)
+
+
+def _params(gan: GanEdit, label: str, grow: int | None) -> dict[str, Any]:
+    return {"model": gan.model, "layer": gan.layer, "seed": gan.seed, "units": list(gan.units), "label": label,
+            "grow": -1 if grow is None else grow, "methods": methods()}
+
+
+def find(store: Store, gan: GanEdit, label: str, grow: int | None, *, generator: str) -> str:
+    """The key of the newest stored comparison of these settings made with this generator (a fingerprint), or "". No torch."""
+    found = store.find(KIND, **_params(gan, label, grow))
+    return next((e.key for e in found if e.manifest["run"]["inputs"].get("generator") == generator), "")
 
 
 def keep(store: Store, run: Run, board: Board, seconds: float = 0.0) -> Saved:

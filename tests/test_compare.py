@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -183,3 +184,26 @@ def test_other_units_or_another_judge_make_another_run():
     keys = {c.run_of(edit, "tree", grow, generator="g", chooser="s", judge=judge).key
             for edit in (EDIT, c.GanEdit("toy", "layer1", SEED, (1, 2))) for grow in (None, 3) for judge in ("j", "k")}
     assert len(keys) == 8
+
+
+def test_stored_comparison_is_found_by_its_settings_and_generator(store):
+    board = c.Board(QUESTION)
+    run = c.run_of(EDIT, "tree", 1, generator="g", chooser="s", judge="j")
+    c.keep(store, run, board)
+    assert c.find(store, EDIT, "tree", 1, generator="g") == run.key
+    assert c.find(store, EDIT, "tree", 2, generator="g") == ""
+    assert c.find(store, EDIT, "tree", 1, generator="another") == ""
+
+
+def test_submitted_comparison_shows_its_board_while_it_runs_and_is_stored_at_the_end(store):
+    run = c.run_of(EDIT, "tree", 1, generator="g", chooser="s", judge="j")
+    job = c.submit(run.key, QUESTION, SOME, gan=EDIT, generator=GENERATOR, judge=JUDGE, keep_as=(store, run))
+    assert isinstance(job.result, c.Board)
+    again = c.submit(run.key, QUESTION, SOME)
+    assert again is job
+    end = time.monotonic() + 30
+    while job.active and time.monotonic() < end:
+        time.sleep(0.02)
+    assert job.state == "done", job.error
+    assert [a.method for a in job.result.answers] == SOME
+    assert store.has(run.key)
