@@ -22,7 +22,7 @@ from core.store import Run, Store
 from core.zoo.generator import Generator, layer_info
 
 VERSION = 1
-BATCH = 8
+BATCH = 4
 FIRST_SEED = 8_000_000
 POOL = 4               # the worst pictures are the worst quarter
 SHOWN = 8

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from core.dissect import Dissection
 
 VERSION = 1
-BATCH = 8
+BATCH = 4
 WINDOWS = tuple((y, x) for y in (0.0, 0.25, 0.5) for x in (0.0, 0.25, 0.5))     # upper left corners of half-size windows
 NEIGHBOURS = 3
 ORDINARY = 160         # pictures of the model that say what is usual at a window

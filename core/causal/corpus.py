@@ -20,7 +20,7 @@ from core.jobs import Report, no_report
 from core.segment.base import Segmenter
 from core.zoo.generator import Generator, layer_info
 
-BATCH = 8
+BATCH = 4
 KEEP_BYTES = 512 * 2**20     # activations of a corpus are kept up to here, and made again from the seeds beyond
 
 

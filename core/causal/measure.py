@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-BATCH = 8       # pictures a forward pass; small, so that background work yields to people often
+BATCH = 4       # pictures a forward pass; small, so that background work yields to people often
 
 
 def label_counts(segmentation: Tensor, labels: int) -> np.ndarray:
