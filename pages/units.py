@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core import probe, survey
 from core.dissect import Dissection, Pictures
@@ -30,8 +31,10 @@ def strip(d: Dissection, pictures: Pictures, unit: int, count: int = TILES) -> b
     return state.remember("strip", (d.run.key, d.threshold, unit, count, TILE), make)
 
 
-def open_unit(unit: int | None) -> None:
+def open_unit(unit: int | None, page: int = 0) -> None:
     state.put("unit", unit)
+    if page:
+        state.put("page", page)
 
 
 def verdict(name: str, category: str, iou: float, passes: bool) -> str:
@@ -42,7 +45,7 @@ def verdict(name: str, category: str, iou: float, passes: bool) -> str:
 
 # --- all units --------------------------------------------------------------------------------------------------------------
 def grid(d: Dissection, pictures: Pictures | None, cut: survey.Cut) -> None:
-    wanted = filters(d, cut)
+    wanted = filters(d, cut, st.container(horizontal=True, vertical_alignment="bottom", gap="small"))
     units = survey.select(d, cut, wanted)
     if not units:
         st.info("No unit passes these filters. Widen them, or include units that match only partly.",
@@ -59,11 +62,11 @@ def grid(d: Dissection, pictures: Pictures | None, cut: survey.Cut) -> None:
                   units=f"{len(units)} of {len(d.iou)}", outlined=survey.threshold_text(d))
 
 
-def filters(d: Dissection, cut: survey.Cut) -> survey.Filter:
+def filters(d: Dissection, cut: survey.Cut, row: DeltaGenerator) -> survey.Filter:
+    """Search, class, order and the rest, in the given place; drawn beside one unit too, so that they are kept."""
     counted = {label.name: len(units) for label, units in survey.distribution(d, cut)}
     names = [*sorted(counted, key=lambda n: -counted[n]), d.labels[0].name,
              *(x.name for x in d.labels[1:] if x.name not in counted)]
-    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     text = row.text_input("Search", key="q", bind="query-params", placeholder="class or number", max_chars=60, width=FIELD,
                           icon=":material/search:")
     label = row.selectbox("Class", names, index=None, key="class", bind="query-params", placeholder="any class", width=FIELD)
@@ -262,16 +265,21 @@ frame.begin("Units", "Find a unit by what it draws, look at it closely, and take
 pickers.dissected(state.model(), state.layer())
 shown_pictures = state.pictures(state.model())
 rule = survey.CUTS["iou"]
+pickers.dissected(state.model(), state.layer())
 top = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
 with top:
     dissection = pickers.dissected(state.model(), state.layer(), pickers.threshold(width=FIELD))
 asked = top.number_input("Unit", min_value=0, max_value=len(dissection.iou) - 1, value=None, step=1, key="unit",
                           bind="query-params", placeholder="all", width=FIELD)
 if asked is not None:
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    listed = survey.select(dissection, rule, filters(dissection, rule, row)) or [asked]
+    at = listed.index(asked) if asked in listed else -1
     with top:
-        st.button("All units", icon=":material/arrow_back:", on_click=open_unit, args=(None,), key="back")
-        st.button("Previous", on_click=open_unit, args=((asked - 1) % len(dissection.iou),), key="previous")
-        st.button("Next", on_click=open_unit, args=((asked + 1) % len(dissection.iou),), key="next")
+        st.button("All units", icon=":material/arrow_back:", key="back", on_click=open_unit,
+                  args=(None, max(at, 0) // A_PAGE + 1))
+        st.button("Previous", on_click=open_unit, args=(listed[max(at, 0) - 1],), key="previous")
+        st.button("Next", on_click=open_unit, args=(listed[(at + 1) % len(listed)],), key="next")
     one_unit(dissection, shown_pictures, rule, int(asked))
 else:
     view = top.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params",

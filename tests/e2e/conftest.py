@@ -37,14 +37,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture()
+@pytest.fixture
 def fresh_server(tmp_path: Path) -> Iterator[str]:
     """Address of a server that nobody has visited yet."""
     with serving(tmp_path / "cache", tmp_path / "server.log") as address:
         yield address
 
 
-@pytest.fixture()
+@pytest.fixture
 def page(browser, request) -> Iterator[object]:  # type: ignore[no-untyped-def]
     """A browser tab of its own, 1280 × 900; parametrise indirectly with other context options (viewport, color_scheme)."""
     options = {"viewport": {"width": 1280, "height": 900}, **(getattr(request, "param", None) or {})}

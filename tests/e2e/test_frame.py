@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from core import zoo
 from pages.parts import frame
-from tests.e2e.helpers import query, settled, visit
+from tests.e2e.helpers import query, visit
 
 PAGES = [(name, title) for listed in frame.PAGES.values() for name, title, _ in listed if frame.present(name)]
 
