@@ -68,8 +68,9 @@ def segmenter(which: Literal["dissector", "judge"], images: int, pool: int, lr: 
 @click.option("--size", type=click.Choice(["64", "128"]), default="64", show_default=True)
 @click.option("--images", default=65_000, show_default=True, help="Pictures to see in all, earlier runs included.")
 @click.option("--pool", default=30_000, show_default=True, help="Different scenes.")
-@click.option("--lr", default=1e-3, show_default=True)
-@click.option("--critic-lr", default=1e-3, show_default=True)
+@click.option("--batch", default=16, show_default=True, help="Larger late: steadier, slower.")
+@click.option("--lr", default=4e-3, show_default=True)
+@click.option("--critic-lr", default=3e-3, show_default=True)
 @click.option("--picture-share", default=1.5, show_default=True,
               help="Weight of the picture critic relative to the feature heads.")
 @click.option("--seed", default=0, show_default=True)
@@ -79,13 +80,13 @@ def segmenter(which: Literal["dissector", "judge"], images: int, pool: int, lr: 
               help="Another dissector file than the bundled one.")
 @DEVICE_OPTION
 @HOME_OPTION
-def gan(size: str, images: int, pool: int, lr: float, critic_lr: float, picture_share: float, seed: int,
+def gan(size: str, images: int, pool: int, batch: int, lr: float, critic_lr: float, picture_share: float, seed: int,
         watch_every: int, compiled: bool, dissector: Path | None, device: str, home: Path) -> None:
     """Train the generator; continues from the checkpoint of its size."""
     from core.segment.bundled import BUNDLED, FILES, open_file
     from core.training.gan import SIZES, GanConfig, train
 
-    config = GanConfig(SIZES[int(size)], images, seed=seed, pool=pool, lr=lr, critic_lr=critic_lr,
+    config = GanConfig(SIZES[int(size)], images, seed=seed, pool=pool, batch=batch, lr=lr, critic_lr=critic_lr,
                        picture_share=picture_share)
     segmenter = open_file(dissector or BUNDLED / FILES["scenes"], name="scenes", device=device)
     train(config, home, segmenter, device=device, watch_every=watch_every, compiled=compiled)
@@ -101,6 +102,30 @@ def export(what: str, size: str, home: Path) -> None:
 
     path = export_generator(home, int(size)) if what == "gan" else export_segmenter(what, home)
     click.echo(f"{path}: {path.stat().st_size / 2**20:.2f} MB")
+
+
+@main.command()
+@click.option("--count", default=2000, show_default=True, help="Pictures a set.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Markdown file to write (default: print).")
+@DEVICE_OPTION
+@HOME_OPTION
+def report(count: int, out: Path | None, device: str, home: Path) -> None:
+    """Measure the figures of MODEL.md anew on the bundled files."""
+    from core import segment, zoo
+    from core.segment.bundled import BundledSegmenter
+    from core.training import report as reporting
+    from core.zoo.files import pick_device, read_state
+    from core.zoo.proggan import build
+
+    weights = zoo.weights_path("scenes")
+    net = build(read_state(weights)).to(pick_device(device)) if weights.is_file() else None
+    segmenters = {name: segment.load(name, device) for name in ("scenes", "scenes-judge")}
+    readers = {name: s for name, s in segmenters.items() if isinstance(s, BundledSegmenter)}
+    text = reporting.report(net, readers, home, size=zoo.card("scenes").image_size[0], count=count)
+    if out is None:
+        click.echo(text)
+    else:
+        out.write_text(text + "\n")
 
 
 @main.command()

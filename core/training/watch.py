@@ -1,4 +1,4 @@
-"""How a generator is doing while it trains: distance to the world, area of every label, a sheet of pictures nobody chose."""
+"""How a generator is doing while it trains: distance to the world, areas of labels, a sheet of pictures nobody chose."""
 from __future__ import annotations
 
 import json
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from core.image import encode, to_u8
+from core.metrics.frechet import frechet
 from core.segment.bundled import BundledSegmenter
 from core.training.pool import Pool
 from core.zoo.generator import z_for_seeds
@@ -49,14 +50,6 @@ def world_reading(segmenter: BundledSegmenter, pool: Pool, count: int = REAL) ->
     reading = read(segmenter, [pool.batch(np.arange(i, min(i + 20, count)))[0] for i in range(0, count, 20)])
     np.savez(path, features=reading.features, areas=reading.areas)
     return reading
-
-
-def frechet(a: np.ndarray, b: np.ndarray) -> float:
-    """Fréchet distance of two sets of descriptors (N,D) taken as Gaussians (Heusel et al. 2017, equation 6)."""
-    ca, cb = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    roots = np.sqrt(np.linalg.eigvals(ca @ cb).real.clip(0))
-    gap = a.mean(0) - b.mean(0)
-    return float(gap @ gap + np.trace(ca) + np.trace(cb) - 2 * roots.sum())
 
 
 def pictures(net: ProgGANNet, seeds: range, batch: int = 20) -> list[Tensor]:

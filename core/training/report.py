@@ -1,0 +1,104 @@
+"""The figures of MODEL.md, measured anew on the bundled files: `python -m core.training report`.
+
+Segmenters on the 500 test scenes. The generator, by the judge and the painter's truth: mean area of every label, Fréchet
+distance, improved precision and recall, each beside the same figure for two disjoint sets of painted scenes. Seeds are
+0 … count-1, all of them.
+"""
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.metrics.frechet import frechet
+from core.metrics.precision import precision_recall
+from core.scenes import LABELS
+from core.segment.bundled import BundledSegmenter
+from core.training.pool import Pool, open_pool
+from core.training.segmenter import held_out
+from core.training.watch import Reading, pictures, read
+from core.zoo.proggan import ProgGANNet
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the judge says of `count` generated pictures against as many painted scenes, and of scenes against scenes."""
+
+    count: int
+    frechet: float
+    frechet_worlds: float
+    precision_recall: tuple[float, float]
+    precision_recall_worlds: tuple[float, float]
+    areas: dict[str, tuple[float, float, float]]    # label: generated, world (both by the judge), world (truth)
+
+
+def measure(net: ProgGANNet, judge: BundledSegmenter, home: Path, count: int = 2000) -> Figures:
+    """Seeds 0 … count-1 against the first `count` scenes of the world's seeds; the next `count` scenes are the second world."""
+    side = 2 ** len(net.sizes)
+    pool = open_pool(home, "world", side, 2 * count)
+    pool.fill()
+    made = read(judge, pictures(net, range(count)))
+    first, second = (_read_scenes(judge, pool, start, count) for start in (0, count))
+    truth = _true_areas(pool, count)
+    areas = {x.name: (float(made.areas[x.id]), float(first.areas[x.id]), float(truth[x.id])) for x in LABELS[1:]}
+    return Figures(count, frechet(first.features, made.features), frechet(first.features, second.features),
+                   precision_recall(first.features, made.features), precision_recall(first.features, second.features), areas)
+
+
+def _read_scenes(judge: BundledSegmenter, pool: Pool, start: int, count: int) -> Reading:
+    stop = start + count
+    return read(judge, [pool.batch(np.arange(i, min(i + 20, stop)))[0] for i in range(start, stop, 20)])
+
+
+def _true_areas(pool: Pool, count: int) -> np.ndarray:
+    labels = pool.labels()[:count]
+    return np.bincount(labels.ravel(), minlength=len(LABELS)) / (labels.size // labels.shape[1])
+
+
+def generator_text(figures: Figures) -> str:
+    """Markdown of `measure`."""
+    precision, recall = figures.precision_recall
+    real_precision, real_recall = figures.precision_recall_worlds
+    lines = [f"| by the judge, {figures.count} pictures a set | generated – world | world – world |", "|---|---|---|",
+             f"| Fréchet distance | {figures.frechet:.3f} | {figures.frechet_worlds:.3f} |",
+             f"| precision (k = 3) | {precision:.2f} | {real_precision:.2f} |",
+             f"| recall (k = 3) | {recall:.2f} | {real_recall:.2f} |", "",
+             "| label | generated % | world % | ratio | world % (truth) |", "|---|---|---|---|---|"]
+    for name, (made, world, truth) in sorted(figures.areas.items(), key=lambda item: -item[1][1]):
+        ratio = f"{made / world:.2f}" if world else "–"
+        lines.append(f"| {name} | {100 * made:.2f} | {100 * world:.2f} | {ratio} | {100 * truth:.2f} |")
+    return "\n".join(lines)
+
+
+def segmenter_text(tables: dict[str, Sequence[dict[str, Any]]]) -> str:
+    """Markdown of one `held_out` table a segmenter, side by side."""
+    names = list(tables)
+    lines = [f"| label | category | % of pixels | {' | '.join(f'IoU {name}' for name in names)} |",
+             "|---|---|---|" + "---|" * len(names)]
+    by_label = {name: {row["label"]: row for row in rows} for name, rows in tables.items()}
+    for row in sorted(tables[names[0]], key=lambda row: -row["share"]):
+        scores = " | ".join(f"{by_label[name][row['label']]['iou']:.3f}" for name in names)
+        lines.append(f"| {row['label']} | {row['category']} | {100 * row['share']:.2f} | {scores} |")
+    return "\n".join(lines)
+
+
+def plateau_text(log: Path) -> str:
+    """Markdown of the training log: Fréchet distance (dissector's features, few pictures) over pictures seen."""
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = ["| pictures seen | Fréchet distance |", "|---|---|"]
+    return "\n".join(lines + [f"| {row['images']:,} | {row['frechet']:.3f} |" for row in rows])
+
+
+def report(net: ProgGANNet | None, segmenters: dict[str, BundledSegmenter], home: Path, *, size: int, count: int) -> str:
+    """All tables as Markdown; the generator's only where there is one."""
+    parts = ["### Segmenters on held-out scenes", segmenter_text({name: held_out(s, home) for name, s in segmenters.items()})]
+    if net is not None:
+        parts += ["### The generator and its world", generator_text(measure(net, segmenters["scenes-judge"], home, count))]
+    log = home / f"gan-{size}.jsonl"
+    if log.is_file():
+        parts += ["### Training", plateau_text(log)]
+    return "\n\n".join(parts)
