@@ -51,20 +51,20 @@ class Effect:
     def sentence(self) -> str:
         """What happened, with the numbers."""
         what = self.stroke.brush
-        numbers = f"mean change inside the stroke {self.inside:.1f} of 255 grey levels"
+        numbers = f"mean change inside the stroke {self.inside:.1f} of 255"
         if self.share_before is not None and self.share_after is not None:
-            numbers += f"; {what} covered {self.share_before:.0%} of it before and {self.share_after:.0%} after"
+            numbers += f"; {what} in it {self.share_before:.0%} before, {self.share_after:.0%} after"
         if not self.refused:
             return numbers[0].upper() + numbers[1:] + "."
         if self.stroke.mode == "remove":
             nothing = self.share_before is not None and self.share_before < GAIN
-            why = f"there is no {what} under the stroke to remove" if nothing else \
-                f"other units still ask for {what} here, or it follows from what is around it; try more units or a larger stroke"
+            why = f"there is no {what} under the stroke" if nothing else \
+                "other units still ask for it here, or its surroundings do; try more units or a larger stroke"
             return f"Removing {what} changed almost nothing: {why} ({numbers})."
         where = f" on {self.context}" if self.context and self.context != what else " here"
-        return (f"The generator refused to draw {what}{where} ({numbers}). A layer can ask for {what}, but the layers after "
-                f"it may veto it where {what} does not fit the context: Bau et al. could add doors to buildings, and hardly ever "
-                "to sky or trees. Try a place where it belongs, more units or a larger stroke.")
+        how = "The generator refused" if self.inside < FAINT else "The picture changed, but the generator refused"
+        return (f"{how} to draw {what}{where}: a layer can ask for {what}, but later layers veto it where the context does not "
+                f"suit it, as Bau et al. found for doors in the sky. Try another place or more units ({numbers}).")
 
 
 def measure(before: np.ndarray, after: np.ndarray, mask: np.ndarray, stroke: Stroke,

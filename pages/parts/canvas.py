@@ -61,11 +61,24 @@ def draw(image: np.ndarray, *, key: str, tool: str = "free", colour: str = "#009
 
     height, width = (round(n * scale) for n in image.shape[:2])
     filled = tool in ("rect", "polygon")
-    result = st_canvas(fill_color=colour, stroke_color=colour, stroke_width=OUTLINE if filled else max(1, round(size * scale)),
-                       background_color="", background_image=picture_bytes(image, scale), height=height, width=width,
-                       drawing_mode=TOOLS[tool], initial_drawing=dict(load) if load is not None else None, key=key,
-                       on_change=on_change)
-    return read((result.json_data or {}).get("objects", []), scale)
+    try:
+        result = st_canvas(fill_color=colour, stroke_color=colour,
+                           stroke_width=OUTLINE if filled else max(1, round(size * scale)), background_color="",
+                           background_image=picture_bytes(image, scale), height=height, width=width, drawing_mode=TOOLS[tool],
+                           initial_drawing=dict(load) if load is not None else None, key=key, on_change=on_change)
+    except (AttributeError, TypeError, KeyError) as error:  # the component reads what the browser sent without a check
+        raise BadInput("the drawing that arrived is damaged; reload the page") from error
+    return read((result.json_data or {}).get("objects", []) if isinstance(result.json_data, dict) else None, scale)
+
+
+def sent(key: str) -> object:
+    """In an on_change callback: the objects that the browser sent, unchecked; `read` checks them."""
+    from pages.parts import state
+
+    value = state.get(key)
+    for name in ("drawing", "raw", "objects"):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def picture_bytes(image: np.ndarray, scale: float) -> bytes:

@@ -29,7 +29,7 @@ CSS = """
 .pick:focus-visible, .act:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: -3px; }
 .card:hover { border-color: var(--st-primary-color); }
 .face { display: block; }
-.face img { display: block; width: var(--side); height: var(--side); object-fit: contain; image-rendering: pixelated; }
+.face img { display: block; width: var(--side); height: auto; image-rendering: pixelated; }
 .text { display: flex; align-items: center; gap: .45rem; padding: .3rem .5rem; min-height: 1.5rem; }
 .chips .text { padding: .5rem .7rem; min-height: 1.7rem; }
 .chip { width: 1rem; height: 1rem; border-radius: 3px; border: 1px solid rgba(128,128,138,.6); flex: none; }

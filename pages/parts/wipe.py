@@ -21,7 +21,7 @@ HTML = """
 <div class="wipe">
   <div class="stage">
     <img class="after" draggable="false"><img class="before" draggable="false">
-    <div class="edge"><span class="grip">&#8596;</span></div>
+    <div class="edge"></div><div class="grip">&#8596;</div>
     <input type="range" min="0" max="100" step="0.5">
   </div>
   <div class="bar"><span class="left"></span><button type="button" class="hold"></button><span class="right"></span></div>
@@ -35,11 +35,12 @@ CSS = """
 .stage img { width: 100%; display: block; image-rendering: pixelated; }
 .stage .before { position: absolute; inset: 0; clip-path: inset(0 calc(100% - var(--at)) 0 0); }
 .peek .before { clip-path: none; }
-.edge { position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px; margin-left: -1px; background: #fff;
-        box-shadow: 0 0 0 1px rgba(0,0,0,.45); pointer-events: none; }
-.peek .edge { display: none; }
-.grip { position: absolute; top: 50%; left: 50%; transform: translate(-50%, -50%); width: 30px; height: 30px; line-height: 28px;
-        text-align: center; border-radius: 50%; background: #fff; color: #222; font-size: 16px;
+.edge { position: absolute; top: 0; bottom: 0; left: clamp(1px, var(--at), calc(100% - 1px)); width: 2px;
+        margin-left: -1px; background: #fff; box-shadow: 0 0 0 1px rgba(0,0,0,.45); pointer-events: none; }
+.peek .edge, .peek .grip { display: none; }
+.grip { position: absolute; top: 50%; left: clamp(17px, var(--at), calc(100% - 17px)); transform: translate(-50%, -50%);
+        width: 30px; height: 30px; line-height: 28px; pointer-events: none; text-align: center; border-radius: 50%;
+        background: #fff; color: #222; font-size: 16px;
         box-shadow: 0 0 0 1px rgba(0,0,0,.45); }
 .stage input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: ew-resize;
                touch-action: pan-y; -webkit-appearance: none; appearance: none; }

@@ -1,0 +1,565 @@
+"""GANPaint: strokes switch units of a class on or off, and the generator repaints the picture."""
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from core import zoo
+from core.dissect import Dissection
+from core.errors import BadInput, GanLabError, UnknownName
+from core.image import encode, resize
+from core.jobs import interactive
+from core.paint import (
+    AMOUNTS,
+    CLASSES,
+    LETTERS,
+    Effect,
+    Painting,
+    PaintResult,
+    Stroke,
+    all_brushes,
+    from_link,
+    good_starts,
+    link_for,
+    mask_of,
+    measure,
+    paint,
+    paint_seeds,
+    pair,
+    plain,
+    trials_sheet,
+)
+from core.units import Ranking, UnitSet
+from pages.parts import canvas, cards, colours, easel, frame, gallery, pickers, state, window, wipe
+from pages.parts.cards import Card
+from pages.parts.easel import Easel, Style
+
+SECTIONS = ("Pictures", "Same strokes, other pictures", "All brushes", "Save and share", "Units used")
+TOOLS = {"free": ":material/brush:", "line": ":material/horizontal_rule:", "rect": ":material/rectangle:",
+         "polygon": ":material/pentagon:"}
+TOOL_HELP = "Freehand, line, box or polygon. A polygon is closed by clicking its first corner again."
+BY = {"ace": "average causal effect", "iou": "IoU", "set": "hand"}
+OWN = "own"
+SHOWN = "paint_shown"  # this widget's state is dropped with the page: without it, the canvas is new
+
+
+# --- what is being painted ----------------------------------------------------------------------------------------------------
+def here() -> Easel:
+    return state.get(f"paint.easel.{state.model()}")
+
+
+def keep(new: Easel) -> None:
+    state.put(f"paint.easel.{state.model()}", new)
+
+
+def change(make: Callable[[Easel], Easel]) -> None:
+    """One change to the easel; what cannot be done is said on the page, and nothing is lost."""
+    try:
+        keep(make(here()))
+        state.put("paint.problem", "")
+    except GanLabError as error:
+        state.put("paint.problem", str(error))
+
+
+def first_seed() -> int:
+    d, pictures = state.dissection(state.model(), state.layer()), state.pictures(state.model())
+    starts = starting_seeds(d) if d is not None and pictures is not None else ()
+    return starts[0] if starts else 0
+
+
+def starting_seeds(d: Dissection | None) -> tuple[int, ...]:
+    pictures = state.pictures(state.model())
+    if pictures is None or d is None:
+        return tuple(range(16))
+    return state.remember("starts", (pictures.run.key,), lambda: good_starts(pictures, d.labels))
+
+
+def arrive() -> None:
+    """A canvas that is new on the page: opens what the address asks for, else goes on with the visitor's painting."""
+    model, layer = state.model(), state.layer()
+    query = st.query_params
+    opened: Painting | None = None
+    try:
+        if "p" in query:
+            opened = from_link(query["p"], state.store())
+            if opened.model != model:
+                state.put("paint.elsewhere", opened)
+                opened = None
+        elif query.get("seed", "").isdecimal() and int(query["seed"]) < 2**32:
+            opened = Painting(model, layer, int(query["seed"]))
+    except GanLabError as error:
+        state.put("paint.problem", f"The link could not be opened: {error}")
+    elsewhere = state.get("paint.elsewhere")
+    if opened is None and elsewhere is not None and elsewhere.model == model:
+        opened = elsewhere
+        state.drop("paint.elsewhere")
+    if here() is None:
+        keep(easel.start(opened or Painting(model, layer, first_seed())))
+    elif opened is not None and opened != here().now and (opened.strokes or opened.seed != here().now.seed):
+        keep(easel.step(here(), opened))
+    state.put("paint.layer", layer)
+    for name, default in (("class", "tree"), ("set", "")):
+        if name in query or state.get("paint.brush") is None:
+            wanted = query.get(name, default)
+            if wanted:
+                state.put("paint.brush", f"set:{wanted}" if name == "set" else wanted)
+    keep(easel.mounted(replace(here(), veiled=False)))
+
+
+def follow_sidebar() -> None:
+    """Another layer chosen in the sidebar is one more step of the same painting."""
+    if state.get("paint.layer") != state.layer():
+        state.put("paint.layer", state.layer())
+        change(lambda e: easel.step(e, replace(e.now, layer=state.layer())))
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------------------
+def rankings(painting: Painting) -> dict[str, Ranking]:
+    """Causal rankings that are stored for the painting's classes."""
+    names = {s.brush for s in painting.strokes if painting.unit_set(s.brush) is None and s.order != "iou"}
+    found = {name: state.ranking(painting.model, painting.layer, name, "ace") for name in sorted(names)}
+    return {name: ranking for name, ranking in found.items() if ranking is not None}
+
+
+def all_rankings(painting: Painting) -> dict[str, Ranking]:
+    """Causal rankings that are stored for the seven brushes and the painting's classes."""
+    found = {name: state.ranking(painting.model, painting.layer, name, "ace") for name in CLASSES}
+    return {name: ranking for name, ranking in found.items() if ranking is not None} | rankings(painting)
+
+
+def marked(painting: Painting) -> tuple[str, ...]:
+    """All that a picture depends on besides the document."""
+    d = state.dissection(painting.model, painting.layer)
+    return (zoo.fingerprint(painting.model), d.run.key if d else "", *(r.run.key for r in rankings(painting).values()))
+
+
+def painted(painting: Painting) -> PaintResult:
+    d = state.dissection(painting.model, painting.layer)
+
+    def make() -> PaintResult:
+        with interactive():
+            return paint(state.generator(painting.model), painting, d, rankings(painting))
+    return state.remember("paint", (painting.to_json(), *marked(painting)), make)
+
+
+def last_effect(painting: Painting) -> Effect | None:
+    """What the newest visible stroke changed, against the painting without it."""
+    index = max((i for i, s in enumerate(painting.strokes) if not s.hidden), default=None)
+    if index is None:
+        return None
+    stroke = painting.strokes[index]
+
+    def make() -> Effect:
+        before, after = painted(painting.without(index)).image, painted(painting).image
+        with interactive():
+            return measure(before, after, mask_of(stroke, after.shape[:2]), stroke, segmenter())
+    return state.remember("effect", (painting.to_json(), *marked(painting)), make)
+
+
+def segmenter():  # type: ignore[no-untyped-def]
+    """The bundled model's own segmenter, which is quick; other models' would hold a stroke up."""
+    card = zoo.card(state.model())
+    if not card.bundled or not card.segmenters:
+        return None
+    try:
+        return state.segmenter(card.segmenters[0])
+    except GanLabError:
+        return None
+
+
+def thumbnail(image: np.ndarray, side: int = 96) -> bytes:
+    height, width = image.shape[:2]
+    times = side // max(height, width)
+    small = image.repeat(times, 0).repeat(times, 1) if times else \
+        resize(image, (round(height * side / max(height, width)), round(width * side / max(height, width))))
+    return encode(small, "JPEG", quality=85)
+
+
+# --- brushes ------------------------------------------------------------------------------------------------------------------
+def own_sets() -> dict[str, UnitSet]:
+    """The visitor's unit sets of this model by name, with values to draw with; those that the painting brought along too."""
+    out: dict[str, UnitSet] = {s.name: s for s in here().now.sets}
+    for found in state.basket():
+        if found.model != state.model() or not found.units:
+            continue
+        d = state.dissection(found.model, found.layer)
+        if not found.values and d is not None:
+            found = replace(found, values=tuple(float(d.q99[u]) for u in found.units))
+        name, number = found.name, 2
+        while name in out and replace(out[name], name="") != replace(found, name=""):
+            name, number = f"{found.name} {number}", number + 1
+        out[name] = replace(found, name=name)
+    return out
+
+
+def brush_cards(d: Dissection, sets: dict[str, UnitSet], chosen: str) -> list[Card]:
+    known = [label.name for label in d.labels[1:]]
+    shown = [c for c in CLASSES if c in known]
+    if not chosen.startswith("set:") and chosen not in shown:
+        shown.append(chosen)
+    out = [Card(c, c, colour=colours.BRUSH_COLOURS.get(c, colours.NEUTRAL), letter=LETTERS.get(c, ""), on=c == chosen,
+                title=f"Brush: {c}" + (f" (key {LETTERS[c]})" if c in LETTERS else "")) for c in shown]
+    return out + [Card(f"set:{name}", f"{name} · {len(s.units)} units", colour=colours.NEUTRAL, on=f"set:{name}" == chosen,
+                       title=f"Brush: your unit set {name} of {s.layer}") for name, s in sets.items()]
+
+
+def pick_brush() -> None:
+    state.put("paint.brush", cards.picked("paint_brushes"))
+
+
+def pick_class() -> None:
+    if (name := state.get("paint_other")) is not None:
+        state.put("paint.brush", name)
+
+
+def settings(d: Dissection) -> tuple[Style, str, float]:
+    """Brush, mode, tool, size, number of units, strength: the style of the next stroke, its tool and its width in pixels."""
+    sets = own_sets()
+    chosen = state.get("paint.brush")
+    known = [label.name for label in d.labels[1:]]
+    if (chosen not in known) and not (chosen.startswith("set:") and chosen[4:] in sets):
+        chosen = next((c for c in ("tree", *CLASSES) if c in known), known[0])
+        state.put("paint.brush", chosen)
+    cards.row(brush_cards(d, sets, chosen), "paint_brushes", label="Brushes", wrap=True, on_pick=pick_brush)
+    unit_set = sets.get(chosen[4:]) if chosen.startswith("set:") else None
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        mode = st.segmented_control("Mode", ["draw", "remove"], default="draw", required=True, key="paint_mode",
+                                    format_func=str.capitalize, persist_state="session", label_visibility="collapsed")
+        tool = st.segmented_control("Tool", list(TOOLS), default="free", required=True, key="paint_tool", format_func=TOOLS.get,
+                                    persist_state="session", label_visibility="collapsed", help=TOOL_HELP)
+        timeline_buttons()
+    side = max(zoo.card(state.model()).image_size) or 64
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        size = st.slider("Brush size (image pixels)", 1, side // 2, side // 8, key=f"paint_size_{side}", width=190,
+                         persist_state="session")
+        strength = st.slider("Strength", 0.0, 1.0, 1.0, 0.01, key="paint_strength", width=190, persist_state="session",
+                             help="How far the units move towards their value: 0 nothing, 1 all the way.")
+        amount = st.segmented_control("Units", [*AMOUNTS, OWN], default=AMOUNTS[-1], required=True, key="paint_amount",
+                                      format_func=str, persist_state="session", disabled=unit_set is not None,
+                                      help="How many of the class's units a stroke acts on, best first. The paper uses 20.")
+        with st.popover("More", icon=":material/tune:"):
+            st.selectbox("Another class as brush", known, index=None, key="paint_other", on_change=pick_class,
+                         placeholder="Choose a class")
+            mean = st.toggle("Insert the mean where the class is present", key="paint_mean", persist_state="session",
+                             disabled=unit_set is not None,
+                             help="Otherwise drawing inserts each unit's 0.99 quantile, as the original does.")
+    units = len(unit_set.units) if unit_set is not None else AMOUNTS[-1]
+    if unit_set is None:
+        units = int(amount) if amount != OWN else st.number_input("Number of units", 1, len(d.q99), 20, key="paint_units",
+                                                                  persist_state="session", width=190)
+    causal = unit_set is None and state.ranking(d.run.params["model"], d.layer, chosen, "ace") is not None
+    value = "mean" if mean and unit_set is None else "q99"
+    return Style(unit_set.name if unit_set else chosen, mode, min(units, len(d.q99)), strength, value,
+                 "ace" if causal else "best" if unit_set else "iou", unit_set), tool, float(size)
+
+
+def whole_picture(style: Style) -> None:
+    stroke = Stroke(style.brush, style.mode, style.units, style.strength, shape="all", value=style.value, order=style.order)
+    change(lambda e: easel.step(e, e.now.add(stroke, style.unit_set)))
+
+
+# --- canvas and result --------------------------------------------------------------------------------------------------------
+def on_stroke(key: str) -> None:
+    change(lambda e: easel.arrived(e, canvas.sent(key)))
+
+
+def move(step: str) -> None:
+    def act(e: Easel) -> Easel:
+        t = e.timeline
+        if step == "reset":
+            return easel.step(e, e.now.on(e.now.seed, keep=False))
+        return easel.set_now(e, t.undo() if step == "undo" else t.redo())
+    change(act)
+
+
+def show_strokes() -> None:
+    change(lambda e: easel.show(e, veiled=not state.get(SHOWN)))
+
+
+def timeline_buttons() -> None:
+    """Undo, redo, reset; the keys work while the page is open."""
+    t = here().timeline
+    st.button("Undo", icon=":material/undo:", shortcut="Ctrl+Z", key="paint_undo", disabled=not t.can_undo, on_click=move,
+              args=("undo",))
+    st.button("Redo", icon=":material/redo:", shortcut="Ctrl+Y", key="paint_redo", disabled=not t.can_redo, on_click=move,
+              args=("redo",))
+    st.button("Reset", icon=":material/restart_alt:", key="paint_reset", disabled=not t.now.strokes, on_click=move,
+              args=("reset",), help="Takes all strokes away. Undo brings them back.")
+
+
+def under_canvas(style: Style) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.toggle("Show strokes", value=True, key=SHOWN, on_change=show_strokes)
+        st.segmented_control("Canvas size", list(canvas.SIZES), default="M", required=True, key="paint_canvas",
+                             persist_state="session", label_visibility="collapsed")
+        st.button(f"{style.mode.capitalize()} {style.brush} everywhere", icon=":material/select_all:", key="paint_all",
+                  on_click=whole_picture, args=(style,), type="tertiary",
+                  help="One stroke over the whole picture, without drawing.")
+
+
+def stage(style: Style, tool: str, size: float, narrow: bool) -> None:
+    """The canvas and, beside it, the result."""
+    painting = here().now
+    result = painted(painting)
+    scale = canvas.scale_for(result.image.shape[:2], state.get("paint_canvas") or "M", narrow=narrow)
+    if scale != here().scale:
+        keep(easel.show(here(), scale=scale))
+    new, colour = easel.with_style(here(), style)
+    keep(new)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.html("<div style='height:2.1rem'></div>")  # the canvas's own toolbar floats here
+        key = f"paint_canvas_{painting.model}"
+        canvas.draw(result.image, key=key, tool=tool, colour=colour, size=size, scale=scale, load=new.load,
+                    on_change=lambda: on_stroke(key))
+        if tool == "polygon":
+            st.caption("Click the corners, then the first corner again to close the polygon.")
+        under_canvas(style)
+    with right:
+        st.html("<div style='height:2.1rem'></div>")
+        wipe.wipe(result.before, result.image, "paint_result", at=0,
+                  max_side=round(scale * max(result.image.shape[:2])))
+        effect = last_effect(painting)
+        if effect is None:
+            st.caption("Draw on the left picture: the generator repaints it when you lift the pen.")
+        elif effect.refused:
+            st.warning(frame.escape(effect.sentence), icon=":material/block:")
+        else:
+            st.caption(frame.escape(effect.sentence))
+        for note in result.notes:
+            st.caption(f":material/info: {frame.escape(note)}.")
+    by = sorted({c.by for c in result.chosen}) or [style.order if style.unit_set is None else "set"]
+    frame.caption(model=painting.model, layer=painting.layer, seed=painting.seed, strokes=len(painting.visible),
+                  units_ranked_by=" and ".join(BY[b] for b in by))
+
+
+# --- history ------------------------------------------------------------------------------------------------------------------
+def pick_step() -> None:
+    picked = cards.picked("paint_history")
+    state.put("paint.step", int(picked) if picked.isdecimal() else None)
+
+
+def act_on_step() -> None:
+    index, act = cards.acted("paint_history")
+    if index.isdecimal():
+        change_step(int(index), act)
+
+
+def change_step(index: int, act: str) -> None:
+    def make(e: Easel) -> Easel:
+        if act == "delete":
+            return easel.step(e, e.now.without(index))
+        if act == "hide":
+            return easel.step(e, e.now.change(index, hidden=not e.now.strokes[index].hidden))
+        return easel.step(e, e.now.change(index, strength=float(state.get("paint_step_strength"))))
+    change(make)
+
+
+def history(before: np.ndarray) -> None:
+    """A card for each stroke: where it is, what it does; hide, delete, change its strength."""
+    painting = here().now
+    if not painting.strokes:
+        return
+    chosen = state.get("paint.step")
+    chosen = chosen if chosen is not None and chosen < len(painting.strokes) else None
+    dimmed = (before * 0.6).astype(np.uint8)
+    items = []
+    for i, s in enumerate(painting.strokes):
+        colour = colours.BRUSH_COLOURS.get(s.brush, colours.NEUTRAL)
+        face = gallery.tinted(dimmed, mask_of(s, before.shape[:2]), colour, 0.8 if s.mode == "draw" else 0.4)
+        items.append(Card(str(i), f"{i + 1} {'+' if s.mode == 'draw' else '−'} {s.brush}", picture=thumbnail(face),
+                          on=i == chosen, dim=s.hidden,
+                          title=f"Stroke {i + 1}: {s.mode} {s.brush}, {s.units} units, strength {s.strength:g}",
+                          actions=(("hide", "show" if s.hidden else "hide", f"{'Show' if s.hidden else 'Hide'} stroke {i + 1}"),
+                                   ("delete", "delete", f"Delete stroke {i + 1}"))))
+    st.markdown("**History**")
+    cards.row(items, "paint_history", label="Strokes, oldest first", side=96, on_pick=pick_step, on_act=act_on_step)
+    if chosen is not None:
+        s = painting.strokes[chosen]
+        state.put("paint_step_strength", s.strength)
+        st.slider(f"Strength of stroke {chosen + 1}, {s.mode} {s.brush}", 0.0, 1.0, step=0.01, key="paint_step_strength",
+                  width=360, on_change=change_step, args=(chosen, "strength"))
+
+
+# --- below: pictures, other seeds, all brushes, saving ------------------------------------------------------------------------
+def use_seed(seed: int, strokes: bool = False) -> None:
+    change(lambda e: easel.step(e, e.now.on(seed, keep=strokes)))
+
+
+def pick_seed() -> None:
+    picked = cards.picked("paint_seeds")
+    if picked.isdecimal():
+        use_seed(int(picked))
+
+
+def pick_other() -> None:
+    picked = cards.picked("paint_others")
+    if picked.isdecimal():
+        use_seed(int(picked), strokes=True)
+
+
+def typed_seed() -> None:
+    if (value := state.get("paint_seed")) is not None:
+        use_seed(int(value))
+
+
+def seed_picture(seed: int, layer: str) -> np.ndarray:
+    pictures = state.pictures(state.model())
+    if pictures is not None and pictures.has(seed):
+        return pictures.image(seed)
+    with interactive():
+        return plain(state.generator(state.model()), seed, layer)
+
+
+def pictures_section(d: Dissection) -> None:
+    painting = here().now
+    items = [Card(str(seed), str(seed), on=seed == painting.seed, title=f"Paint on picture {seed}",
+                  picture=state.remember("thumbnail", (painting.model, *marked(painting)[:1], seed),
+                                         lambda seed=seed: thumbnail(seed_picture(seed, painting.layer), 128)))
+             for seed in starting_seeds(d)]
+    cards.row(items, "paint_seeds", label="Good pictures to begin with", side=112, on_pick=pick_seed)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        state.put("paint_seed", painting.seed)
+        st.number_input("Seed", 0, 2**32 - 1, step=1, key="paint_seed", on_change=typed_seed, width=220)
+        st.button("Random picture", icon=":material/casino:", key="paint_random",
+                  on_click=lambda: use_seed(random.randrange(100_000)))
+    st.caption("Another picture starts without strokes; Undo brings the painting back.")
+
+
+def others_section(d: Dissection) -> None:
+    painting = here().now
+    if not painting.visible:
+        st.info("Draw something first: then the same strokes are shown on a row of other pictures.", icon=":material/brush:")
+        return
+    first = st.number_input("First seed", 0, 2**32 - 9, 0, step=8, key="paint_row", persist_state="session", width=220)
+    seeds = [s for s in range(first, first + 9) if s != painting.seed][:8]
+
+    def make() -> list[PaintResult]:
+        with interactive():
+            return paint_seeds(state.generator(painting.model), painting, d, seeds, rankings(painting))
+    results = state.remember("others", (painting.to_json(), first, *marked(painting)), make)
+    gap = np.full((3, results[0].image.shape[1], 3), 255, np.uint8)
+    items = [Card(str(r.painting.seed), f"seed {r.painting.seed}", title=f"Go on with these strokes on picture {r.painting.seed}",
+                  picture=encode(np.concatenate([r.before, gap, r.image]).repeat(2, 0).repeat(2, 1), "JPEG")) for r in results]
+    cards.row(items, "paint_others", label="The same strokes on other pictures", side=230, on_pick=pick_other)
+    st.caption("Above each picture without, below with the strokes. Pick one to go on there.")
+
+
+def brushes_section(d: Dissection) -> None:
+    painting = here().now
+    places = [s for s in painting.strokes if s.shape != "all"]
+    if not places:
+        st.info("Draw one stroke: it is the region on which every brush is then tried.", icon=":material/brush:")
+        return
+    st.markdown("Every brush on the region of the last stroke: drawn and removed, each alone on the picture without that stroke.")
+    index = max(i for i, s in enumerate(painting.strokes) if s.shape != "all")
+    base = painting.without(index)
+    if st.button("Try all brushes", icon=":material/grid_on:", key="paint_try"):
+        with interactive():
+            trials = all_brushes(state.generator(painting.model), base, painting.strokes[index], d, all_rankings(painting))
+        title = f"{painting.model} · {painting.layer} · seed {painting.seed} · {painting.strokes[index].units} units"
+        state.put("paint.sheet", (painting.to_json(), encode(trials_sheet(trials, title))))
+    made = state.get("paint.sheet")
+    if made is not None and made[0] == painting.to_json():
+        st.image(made[1], alt="Every brush drawn and removed on one region, before and after")
+        st.download_button("Download the sheet", made[1], f"all-brushes-{painting.seed}.png", "image/png", on_click="ignore",
+                           icon=":material/download:")
+
+
+def opened_file() -> None:
+    sent = state.get("paint_file")
+    if sent is None:
+        return
+
+    def make(e: Easel) -> Easel:
+        painting = Painting.from_json(sent.getvalue())
+        if painting.model != e.now.model:
+            raise BadInput(f"this painting was made with the model {painting.model!r}; choose that model in the sidebar first")
+        if painting.layer not in state.layers(painting.model):
+            raise UnknownName("layer", painting.layer, state.layers(painting.model))
+        return easel.step(e, painting)
+    change(make)
+
+
+def share_section(result: PaintResult) -> None:
+    painting = result.painting
+    name = f"painting-{painting.model}-{painting.seed}"
+    with st.container(horizontal=True):
+        st.download_button("Picture", encode(result.image), f"{name}.png", "image/png", icon=":material/image:",
+                           on_click="ignore")
+        st.download_button("Before and after", encode(pair(result.before, result.image)), f"{name}-pair.png", "image/png",
+                           icon=":material/compare:", on_click="ignore")
+        st.download_button("Painting (JSON)", painting.to_json(), f"{name}.json", "application/json", on_click="ignore",
+                           icon=":material/data_object:")
+    st.markdown("**Link to this painting**: it opens the same picture.")
+    base = str(st.context.url or "").split("?")[0]
+    st.code(f"{base}?model={painting.model}&layer={painting.layer}&p={link(painting)}", language=None, wrap_lines=True)
+    st.file_uploader("Open a painting", type=["json"], key="paint_file", on_change=opened_file, max_upload_size=1)
+    st.markdown("The same picture from the command line:")
+    st.code(f"python -m core paint {name}.json --out {name}.png", language="bash")
+
+
+def units_section(result: PaintResult) -> None:
+    rows = [{"stroke": i + 1, "does": f"{s.mode} {s.brush}", "layer": c.layer, "units": ", ".join(map(str, c.units)),
+             "ranked by": BY[c.by],
+             "set to": "0" if s.mode == "remove" else f"{c.values.min():.2f} … {c.values.max():.2f}", "strength": s.strength}
+            for i, (s, c) in enumerate(zip(result.painting.visible, result.chosen, strict=True))]
+    if rows:
+        st.dataframe(rows, hide_index=True)
+    else:
+        st.info("Draw something first: then the units that each stroke moves are listed here.", icon=":material/brush:")
+
+
+def link(painting: Painting) -> str:
+    return state.remember("link", (painting.to_json(),), lambda: link_for(painting, state.store()))
+
+
+# --- the page -----------------------------------------------------------------------------------------------------------------
+@st.fragment
+def studio() -> None:
+    problem = state.get("paint.problem")
+    if problem:
+        st.error(frame.escape(problem), icon=":material/error:")
+    elsewhere = state.get("paint.elsewhere")
+    if elsewhere is not None and elsewhere.model != state.model():
+        st.info(f"The link's painting was made with the model {frame.escape(elsewhere.model)}; choose it in the sidebar.",
+                icon=":material/link:")
+    painting = here().now
+    d = state.dissection(painting.model, painting.layer)
+    if d is None:
+        st.info(f"{painting.layer} of {painting.model} has not been dissected yet, so it is not known which units draw what.",
+                icon=":material/search:")
+        pickers.go("layers", "Dissect it on the Layers page")
+        return
+    if painting.layer != state.layer():
+        st.caption(f":material/info: This painting is on {painting.layer}; the sidebar says {state.layer()}. "
+                   "Choosing a layer there moves the painting to it.")
+    saved = link(painting) if painting.strokes else None
+    narrow = window.follow({"p": saved, "seed": painting.seed if saved is None else None}, "paint_window",
+                           guess=window.likely_narrow())
+    try:
+        style, tool, size = settings(d)
+        stage(style, tool, size, narrow)
+        result = painted(here().now)
+        history(result.before)
+        tabs = st.tabs(list(SECTIONS), key="paint_section", on_change="rerun")
+        for tab, section in zip(tabs, (lambda: pictures_section(d), lambda: others_section(d), lambda: brushes_section(d),
+                                       lambda: share_section(result), lambda: units_section(result)), strict=True):
+            if tab.open:
+                with tab:
+                    section()
+    except GanLabError as error:
+        frame.failed(error, "This picture could not be painted")
+
+
+frame.begin("Paint", "Draw on a picture: each stroke switches units of a class on or off, and the generator repaints the scene "
+            "to fit.")
+if state.get(SHOWN) is None or state.get("paint.canvas") != state.model():
+    state.put("paint.canvas", state.model())
+    arrive()
+follow_sidebar()
+studio()
