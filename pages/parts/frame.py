@@ -26,7 +26,8 @@ PAGES: dict[str, tuple[tuple[str, str, str], ...]] = {
 
 def present(name: str) -> bool:
     """Whether this installation has the page."""
-    return (ROOT / "pages" / f"{name}.py").is_file()
+    known = {file for listed in PAGES.values() for file, _, _ in listed}
+    return name in known and (ROOT / "pages" / f"{name}.py").is_file()
 
 
 def build_pages() -> dict[str, list[StreamlitPage]]:

@@ -12,48 +12,48 @@ from typing import Any
 import streamlit as st
 
 from core.errors import Busy
-from core.jobs import Job, Report, jobs
+from core.jobs import Job, Jobs, Report, jobs
 from pages.parts import frame, state
 
 
 def show(key: str, title: str, work: Callable[[Report], Any], *, button: str = "Run it", note: str = "",
-         auto: bool = False) -> Job | None:
+         auto: bool = False, again: bool = False, queue: Jobs = jobs) -> Job | None:
     """The panel of one job. Returns the job once it is known (queued, running, done, failed or cancelled), else None.
 
     key: the run's key: visitors who ask for the same run share one job. note: what it costs ("about 2 minutes").
-    auto: start it at once, without a button. `work(report)` runs in a background thread and must not call Streamlit.
+    auto: start it at once, without a button. again: offer a done job once more (its result is gone). queue: `jobs`, or `short`
+    for work of seconds. `work(report)` runs in a background thread and must not call Streamlit.
     """
-    job = jobs.get(key)
+    job = queue.get(key)
     if job is None and auto:
-        job = _submit(key, title, work)
+        job = _submit(queue, key, title, work)
     if job is not None and job.active:
         _join(job)
-        _progress(key)
+        _progress(queue, key)
     elif job is not None and job.state == "failed":
         st.error(f"{frame.escape(title)} failed: {frame.escape(job.error)}", icon=":material/error:")
-        _starter(key, title, work, "Try again", note)
-    elif job is None or job.state == "cancelled":
-        if job is not None:
-            st.info(f"{frame.escape(title)} was cancelled. Finished batches are kept, where the run can resume.",
+        _starter(queue, key, title, work, "Try again", note)
+    elif job is None or job.state == "cancelled" or again:
+        if job is not None and job.state == "cancelled":
+            st.info(f"{frame.escape(title)} was cancelled. It goes on from the last kept step where the work allows that.",
                     icon=":material/cancel:")
-        _starter(key, title, work, button, note)
+        _starter(queue, key, title, work, button, note)
     return job
 
 
-def _starter(key: str, title: str, work: Callable[[Report], Any], button: str, note: str) -> None:
+def _starter(queue: Jobs, key: str, title: str, work: Callable[[Report], Any], button: str, note: str) -> None:
     left, right = st.columns([1, 3], vertical_alignment="center")
     if note:
         right.caption(note)
     if left.button(button, key=f"job.start.{key}", icon=":material/play_arrow:", type="primary", help=title):
-        jobs.forget(key)
-        if _submit(key, title, work) is not None:
-            state.put(f"job.mine.{key}", True)
+        queue.forget(key)
+        if _submit(queue, key, title, work) is not None:
             st.rerun()
 
 
-def _submit(key: str, title: str, work: Callable[[Report], Any]) -> Job | None:
+def _submit(queue: Jobs, key: str, title: str, work: Callable[[Report], Any]) -> Job | None:
     try:
-        job = jobs.submit(key, title, work)
+        job = queue.submit(key, title, work)
     except Busy as error:
         st.warning(str(error), icon=":material/hourglass_top:")
         return None
@@ -69,19 +69,19 @@ def _join(job: Job) -> None:
 
 
 @st.fragment(run_every=2)
-def _progress(key: str) -> None:
-    job = jobs.get(key)
+def _progress(queue: Jobs, key: str) -> None:
+    job = queue.get(key)
     if job is None or not job.active:
         state.drop(f"job.mine.{key}")
         st.rerun()
     left, right = st.columns([5, 1], vertical_alignment="center")
     if job.state == "queued":
-        left.progress(0.0, text=f"{frame.escape(job.title)}: waiting, {jobs.position(key)} before it")
+        left.progress(0.0, text=f"{frame.escape(job.title)}: waiting, {queue.position(key)} before it")
     else:
         share = job.done / job.total if job.total else 0.0
         left.progress(min(1.0, share), text=f"{frame.escape(job.title)}: {_detail(job)}")
     if right.button("Cancel", key=f"job.cancel.{key}", icon=":material/stop:"):
-        jobs.cancel(key)
+        queue.cancel(key)
         state.drop(f"job.mine.{key}")
         st.rerun()
 

@@ -74,15 +74,20 @@ def dissected(model: str, layer: str, threshold: Threshold = "quantile") -> Diss
     st.stop()
 
 
-def offer_dissection(model: str, layer: str, images: int = 1000) -> None:
-    """The empty state of pages that show a dissection: what is missing, and a job that makes it for all layers."""
+def offer_dissection(model: str, layer: str) -> None:
+    """The empty state of pages that show a dissection: what is missing, and a job that makes it."""
     st.info(f"**{frame.escape(layer)}** of **{frame.escape(model)}** has not been dissected yet. A dissection looks at what "
             "every unit is active on, over many pictures; it is made once, kept, and then every page shows it at once.",
             icon=":material/biotech:")
-    names = list(state.layers(model))
-    job_panel.show(f"dissect:{model}:{','.join(names)}:{images}", f"Dissect {model} on {images} pictures",
-                   functools.partial(_dissect, model, names, images), button="Dissect this model",
-                   note=f"All {len(names)} layers together, {images} pictures; minutes on a CPU, seconds on a GPU.")
+    left, right = st.columns(2, vertical_alignment="bottom")
+    every = f"all {len(state.layers(model))} layers"
+    what = left.segmented_control("Layers", (every, layer), default=every, required=True, key="offer.layers")
+    images = right.segmented_control("Pictures", (200, 1000, 5000), default=1000, required=True, key="offer.images")
+    names = list(state.layers(model)) if what == every else [layer]
+    job_panel.show(f"dissect:{model}:{','.join(names)}:{images}", f"Dissect {what} of {model} on {images} pictures",
+                   functools.partial(_dissect, model, names, images), button="Dissect this model", again=True,
+                   note="Minutes on a CPU, seconds on a GPU; every picture is made and segmented once, whatever the layers. "
+                        "The page can be closed meanwhile.")
 
 
 def _dissect(model: str, layers: list[str], images: int, report: Report) -> None:
