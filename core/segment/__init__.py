@@ -63,11 +63,15 @@ def names() -> list[str]:
 
 
 def for_model(model: str) -> tuple[str, ...]:
-    """Segmenters for a model that has none of its own, best first: concepts painted for it, then the general ones that are here."""
+    """Segmenters for a model that has none of its own, best first: concepts painted for it, then the general ones that are here.
+
+    A file named scenes-… is a generator of the bundled world (such as a damaged copy), which the bundled segmenters read.
+    """
     from core.segment.saved import saved_names
 
     general = [name for name, card in CARDS.items() if card.general and here(name)]
-    return (*saved_names(model), *general)
+    world = [name for name in ("scenes", "scenes-judge") if model.startswith("scenes-") and here(name)]
+    return (*saved_names(model), *world, *general)
 
 
 def load(name: str, device: str = "auto") -> Segmenter:
