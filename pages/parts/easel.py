@@ -46,7 +46,8 @@ class Easel:
     """A visitor's painting of one model.
 
     load: what the canvas was last asked to show. waiting: the marks of that load while the canvas has not answered; shown: the
-    marks that were on the canvas before it. scale: canvas pixels for one image pixel. veiled: strokes are on the canvas unseen.
+    marks that were on the canvas before it, at the scale `was`. scale: canvas pixels for one image pixel. veiled: strokes are on
+    the canvas unseen.
     """
 
     timeline: Timeline
@@ -56,6 +57,7 @@ class Easel:
     waiting: tuple[Mark, ...] | None = None
     shown: tuple[Mark, ...] = ()
     scale: float = 1.0
+    was: float = 1.0
     veiled: bool = False
 
     @property
@@ -124,7 +126,7 @@ def _simplified(points: tuple[canvas.Point, ...]) -> tuple[canvas.Point, ...]:
 # --- from outside the canvas --------------------------------------------------------------------------------------------------
 def set_now(easel: Easel, timeline: Timeline) -> Easel:
     """Another present state (undo, redo, a changed stroke, another seed): the canvas is asked to load it."""
-    return _push(replace(easel, timeline=timeline), _canvas(easel))
+    return _push(replace(easel, timeline=timeline), *_canvas(easel))
 
 
 def step(easel: Easel, painting: Painting) -> Easel:
@@ -137,24 +139,24 @@ def show(easel: Easel, *, scale: float | None = None, veiled: bool | None = None
     new = replace(easel, scale=scale or easel.scale, veiled=easel.veiled if veiled is None else veiled)
     if (new.scale, new.veiled) == (easel.scale, easel.veiled):
         return easel
-    return _push(new, _canvas(easel))
+    return _push(new, *_canvas(easel))
 
 
 def mounted(easel: Easel) -> Easel:
     """A canvas that was just put on the page: it shows the present painting from the start, and nothing is on its way."""
-    return replace(_push(easel, ()), waiting=None)
+    return replace(_push(easel, (), easel.scale), waiting=None)
 
 
-def _push(easel: Easel, shown: tuple[Mark, ...]) -> Easel:
+def _push(easel: Easel, shown: tuple[Mark, ...], was: float) -> Easel:
     easel, marks = marks_of(easel, easel.now)
     nonce = easel.nonce + 1
     load = {"objects": canvas.objects(marks, easel.scale, opacity=0.0 if easel.veiled else 1.0), "nonce": nonce}
-    return replace(easel, load=load, nonce=nonce, waiting=marks, shown=shown)
+    return replace(easel, load=load, nonce=nonce, waiting=marks, shown=shown, was=was)
 
 
-def _canvas(easel: Easel) -> tuple[Mark, ...]:
-    """What is on the canvas before a load: while one is under way, still what was there before that."""
-    return easel.shown if easel.waiting is not None else marks_of(easel, easel.now)[1]
+def _canvas(easel: Easel) -> tuple[tuple[Mark, ...], float]:
+    """What is on the canvas before a load, and its scale: while one is under way, still what was there before that."""
+    return (easel.shown, easel.was) if easel.waiting is not None else (marks_of(easel, easel.now)[1], easel.scale)
 
 
 # --- from the canvas ----------------------------------------------------------------------------------------------------------
@@ -166,13 +168,14 @@ def arrived(easel: Easel, objects: object) -> Easel:
     if easel.waiting is None:
         return _understood(easel, marks)
     asked, before = easel.waiting, easel.shown
-    loaded, stale = marks[: len(asked)] == asked, marks[: len(before)] == before
+    earlier = canvas.read(objects, easel.was)
+    loaded, stale = marks[: len(asked)] == asked, earlier[: len(before)] == before
+    if stale and len(earlier) > len(before) >= (len(asked) if loaded else 0):
+        # it left before the load came, or cannot be told from that: strokes added meanwhile are kept and shown
+        return _push(_added(easel, earlier[len(before):]), earlier, easel.was)
     if loaded and not (stale and len(before) > len(asked)):
         return _understood(replace(easel, waiting=None, shown=()), marks)
-    if stale:  # it left before the load came; strokes added to it meanwhile are kept
-        new = marks[len(before):]
-        return _push(_added(easel, new), marks) if new else easel
-    return _push(easel, marks)  # neither: show the painting again
+    return easel if stale else _push(easel, marks, easel.scale)  # neither: show the painting again
 
 
 def _understood(easel: Easel, marks: tuple[Mark, ...]) -> Easel:
