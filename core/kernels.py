@@ -12,20 +12,27 @@ import numba
 import numpy as np
 
 jit: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
-MARGIN = np.float32(1e-6)  # a convex combination can exceed its largest term by rounding
+MARGIN = np.float32(1 + 1e-6)  # a convex combination can exceed its largest term by rounding
+UNSURE = np.uint16(1 << 15)  # flag of a cell that a level cuts in two
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False, fastmath={"nnan", "nsz"})  # type: ignore[untyped-decorator]
+def _bound(row):  # type: ignore[no-untyped-def]
+    """No value blended from this row exceeds it (0 included: zero padding)."""
+    top = np.float32(0)
+    for x in range(row.size):
+        top = max(top, row[x])
+    return top * MARGIN
 
 
 @jit
 def _across(source, x0, x1, wx0, wx1, wide, high):  # type: ignore[no-untyped-def]
-    """A map (h,w) -> wide (h,W); high (h,): no value blended from a row exceeds this (0 included: zero padding)."""
+    """A map (h,w) -> wide (h,W), and high (h,), the bound of each row."""
     for y in range(source.shape[0]):
         row, out = source[y], wide[y]
-        top = np.float32(0)
         for x in range(x0.size):
-            v = row[x0[x]] * wx0[x] + row[x1[x]] * wx1[x]
-            out[x] = v
-            top = max(top, v)
-        high[y] = top + top * MARGIN
+            out[x] = row[x0[x]] * wx0[x] + row[x1[x]] * wx1[x]
+        high[y] = _bound(out)
 
 
 @jit
@@ -35,43 +42,52 @@ def _down(top, bottom, w_top, w_bottom, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def count(acts, codes, columns, levels, low, scale, guess, y0, y1, wy0, wy1, x0, x1, wx0, wx1,  # type: ignore[no-untyped-def]
+def _cells(v, low, scale, last, out):  # type: ignore[no-untyped-def]
+    for x in range(v.size):
+        at = (v[x] - low) * scale
+        at = at if at > np.float32(0) else np.float32(0)
+        out[x] = np.int32(at if at < last else last)
+
+
+@jit
+def count(acts, codes, columns, levels, low, scale, table, y0, y1, wy0, wy1, x0, x1, wx0, wx1,  # type: ignore[no-untyped-def]
           first, last, total):
     """Adds to total (U,columns,T+1) int32: pixels by unit, column and number of levels below the value (strictly).
 
-    codes (N,H,W) int32: each pixel's label combination; columns (M,k) int32: the columns a combination counts for, −1 = none.
-    levels (U,T+1) float32: ascending, then +inf. guess (U,F) int32, low, scale (U,): see `core.stats.Guess`.
+    codes (N,H,W) uint32: each pixel's label combination × (T+1); columns (M,k) int32: the columns a combination counts for,
+    −1 = none. levels (U,T+1) float32: ascending, then +inf. low, scale (U,), table (U,cells) uint16: see `core.stats.cells`.
     Bin 0 (no level below) is left to the caller, who knows the number of pixels of each column.
     """
     n, height, width = acts.shape[0], y0.size, x0.size
-    bins, cells = levels.shape[1], np.float32(guess.shape[1] - 1)
-    found = np.empty((columns.shape[0], bins), np.int32)
+    bins, top_cell = levels.shape[1], np.float32(table.shape[1] - 1)
+    found = np.empty(columns.shape[0] * bins, np.int32)
     wide, high = np.empty((acts.shape[2], width), np.float32), np.empty(acts.shape[2], np.float32)
-    v, cell = np.empty(width, np.float32), np.empty(width, np.int32)
-    zero = np.float32(0)
+    v, signed = np.empty(width, np.float32), np.empty(width, np.int32)
+    cell = signed.view(np.uint32)  # an unsigned index needs no check for a negative one
     for u in range(first, last):
         found[:] = 0
-        level, start, base, step = levels[u], guess[u], low[u], scale[u]
+        level, look = levels[u], table[u]
         for i in range(n):
             _across(acts[i, u], x0, x1, wx0, wx1, wide, high)
             for y in range(height):
                 if max(high[y0[y]], high[y1[y]]) <= level[0]:
                     continue
                 _down(wide[y0[y]], wide[y1[y]], wy0[y], wy1[y], v)
-                for x in range(width):
-                    cell[x] = np.int32(min(max((v[x] - base) * step, zero), cells))
+                _cells(v, low[u], scale[u], top_cell, signed)
                 code = codes[i, y]
                 for x in range(width):
-                    b = start[cell[x]]
-                    while v[x] > level[b]:
-                        b += 1
-                    found[code[x], b] += 1
+                    b = look[cell[x]]
+                    if b & UNSURE:
+                        b &= ~UNSURE
+                        while v[x] > level[b]:
+                            b += np.uint16(1)
+                    found[code[x] + b] += 1
         for m in range(columns.shape[0]):
             for k in range(columns.shape[1]):
                 c = columns[m, k]
                 if c >= 0:
                     for b in range(1, bins):
-                        total[u, c, b] += found[m, b]
+                        total[u, c, b] += found[m * bins + b]
 
 
 @jit

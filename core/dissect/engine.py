@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -173,7 +173,7 @@ class Source:
                 x = self._generator.span(x, here, layer, z)
                 here = layer
                 acts[layer] = x.float()
-                if not bool(torch.isfinite(acts[layer]).all()):
+                if not bool(torch.isfinite(acts[layer].sum())):
                     raise BadInput(f"{layer} of {self._generator.name} has values that are not finite for seeds from {seeds[0]}; "
                                    "the weights are damaged or of another family")
             images = self._generator.span(x, here, None, z)
@@ -274,7 +274,7 @@ class State:
     album: dict[str, np.ndarray]
 
 
-LEVEL_FIELDS = ("grid", "quantile", "iqr", "pair", "pair_iqr", "q99", "hist_edges")
+LEVEL_FIELDS = tuple(f.name for f in fields(Levels))
 
 
 def _checkpoint(store: Store, joint: Run, levels: Mapping[str, Levels], layers: Mapping[str, Measure], album: Album | None,

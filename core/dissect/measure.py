@@ -11,6 +11,7 @@ from core.dissect.record import Dissection, Threshold, read
 from core.dissect.thresholds import Levels, conditioned
 from core.segment.base import Label
 from core.stats import CrossCounts, LabelMap, Padding, TopK, resampling
+from core.stats.cells import Cells
 from core.stats.counts import categories
 from core.stats.grid import over_units
 from core.store import Run
@@ -32,16 +33,19 @@ class Region:
 
 def regions(labels: LabelMap, n_labels: int, size: tuple[int, int], grid: tuple[int, int], padding: Padding,
             like: Tensor) -> Region:
-    """Labels present in a micro-batch (P,) and their weights (N,P,h,w) on maps of `size`, on the device of `like`."""
+    """Labels present in a micro-batch (P,) and their weights (N,h·w,P) on maps of `size`, on the device of `like`."""
     import torch
 
     present = np.flatnonzero(labels.pixels[:n_labels])
     member = np.zeros((len(labels.columns), len(present)), np.float32)
     for j, label in enumerate(present):
         member[:, j] = (labels.columns == label).any(1)
-    where = torch.from_numpy(member).to(like.device)[torch.from_numpy(labels.codes).long().to(like.device)]
-    rows, columns = (torch.from_numpy(m).to(like.device) for m in resampling(size, grid, padding).matrices())
-    return Region(present, torch.einsum("nyxc,yh,xw->nchw", where, rows, columns))
+    where = torch.from_numpy(member[labels.codes]).to(like.device)
+    if size != grid:
+        rows, columns = (torch.from_numpy(m).to(like.device) for m in resampling(size, grid, padding).matrices())
+        where = (rows.T @ where.flatten(2)).reshape(len(where), size[0], grid[1], len(present))
+        where = columns.T @ where
+    return Region(present, where.flatten(1, 2))
 
 
 class Measure:
@@ -50,7 +54,8 @@ class Measure:
     def __init__(self, layer: str, units: int, size: tuple[int, int], grid: tuple[int, int], padding: Padding,
                  levels: Levels, labels: Sequence[Label], top: int = TOP) -> None:
         self.layer, self.size, self.levels, self._labels = layer, size, levels, tuple(labels)
-        self._counts = CrossCounts(levels.grid, len(labels) + 1 + len(categories(labels)), resampling(size, grid, padding))
+        self._counts = CrossCounts(levels.grid, len(labels) + 1 + len(categories(labels)), resampling(size, grid, padding),
+                                   Cells(levels.cell_low, levels.cell_scale))
         self._top = TopK(units, top, size, grid)
         self._channel_pixels = np.zeros(len(labels), np.int64)
         self._sums = np.zeros((units, len(labels)))
@@ -70,7 +75,7 @@ class Measure:
         self._channel_pixels += labels.channel_pixels
         values = acts.cpu().contiguous().numpy()
         over_units(len(self._hist), lambda a, b: kernels.histogram(values, self._hist_low, self._hist_scale, a, b, self._hist))
-        sums = torch.einsum("nuhw,nchw->uc", acts, region.weights).cpu().numpy()
+        sums = torch.bmm(acts.flatten(2), region.weights).sum(0).cpu().numpy()
         self._sums[:, region.present] += sums
 
     def state(self) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ import numpy as np
 from core.dissect.record import Counts
 from core.segment.base import Label
 from core.stats import CrossCounts, LabelMap, Quantiles, Resampling, Tail, dense, hazen, resampling, scores
+from core.stats.cells import cells, snapped
 from core.stats.counts import categories
 from core.stats.quantiles import tail_length
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 KEEP_BYTES = 24 * 2**20  # maps of a layer held until the candidate levels are chosen from them
 KEEP_IMAGES = 8  # … but at least so many images
-SAMPLES = 2**15  # values a unit from which candidates are read: all of them where there are no more, else an even sample
+ALL_VALUES = 2**15  # up to so many values a unit, candidates are exact quantiles
+SAMPLES = 2**14  # above, they are quantiles of an even sample of so many, moved to the edges of the counting cells
 TAIL_VALUES = 2**17  # longest tail a unit keeps; larger quantiles are answered within the rank error of Quantiles
 LOWEST_FRACTION = 1e-3
 LEAST_SHARE = 1e-3  # labels below this share of pixels get no IQR level (2018 code)
@@ -32,7 +34,10 @@ HIST_BINS = 64
 
 @dataclass(frozen=True)
 class Levels:
-    """What the level images say of one layer. grid (U,T) ascending holds every other level; hist_edges (U,B+1)."""
+    """What the level images say of one layer. grid (U,T) ascending holds every other level; hist_edges (U,B+1).
+
+    cell_low, cell_scale (U,): the cells the levels are counted by.
+    """
 
     grid: np.ndarray
     quantile: np.ndarray
@@ -41,6 +46,8 @@ class Levels:
     pair_iqr: np.ndarray
     q99: np.ndarray
     hist_edges: np.ndarray
+    cell_low: np.ndarray
+    cell_scale: np.ndarray
 
 
 class LevelFinder:
@@ -59,6 +66,7 @@ class LevelFinder:
         self._hold = max(KEEP_IMAGES, KEEP_BYTES // (4 * units * size[0] * size[1]))
         self._counts: CrossCounts | None = None
         self._edges = np.empty(0)
+        self._by = cells(np.zeros(units), np.zeros(units))
 
     def add(self, acts: Tensor, labels: LabelMap) -> None:
         """(N,U,h,w) float32 with the label maps of the same images."""
@@ -85,7 +93,8 @@ class LevelFinder:
         found = pair_iqr[rows, best] > 0
         iqr = np.where(found, pair[rows, best], self._counts.levels[:, -1])
         grid = np.sort(np.concatenate([self._counts.levels, quantile[:, None]], 1), 1)
-        return Levels(grid, quantile, iqr, pair, pair_iqr, self._q99.top(0.01), self._edges)
+        return Levels(grid, quantile, iqr, pair, pair_iqr, self._q99.top(0.01), self._edges, self._by.low,
+                      self._by.scale)
 
     def _choose(self) -> None:
         """Candidate levels and histogram edges from the maps held so far, which are then counted and let go."""
@@ -93,8 +102,11 @@ class LevelFinder:
 
         maps = torch.cat([a for a, _ in self._waiting])
         fractions = np.geomspace(1.0, LOWEST_FRACTION, self._steps - 1)
-        grid = hazen(_sampled(maps, self._to), 1 - fractions)
-        self._counts = CrossCounts(np.maximum.accumulate(grid, 1), self._columns, self._to)
+        grid = np.maximum.accumulate(hazen(_sampled(maps, self._to), 1 - fractions), 1)
+        self._by = cells(grid[:, 0], grid[:, -1])
+        if len(maps) * self._to.grid[0] * self._to.grid[1] > ALL_VALUES:
+            grid = snapped(grid, self._by)
+        self._counts = CrossCounts(grid, self._columns, self._to, self._by)
         low, high = (f((0, 2, 3)).cpu().numpy().astype(np.float64) for f in (maps.amin, maps.amax))
         pad = np.where(high > low, 0.0, 0.5)
         self._edges = np.linspace(low - pad, high + pad, HIST_BINS + 1, axis=1).astype(np.float32)
@@ -124,13 +136,13 @@ class _Top:
 
 
 def _sampled(maps: Tensor, to: Resampling) -> np.ndarray:
-    """(U,n) float32 upsampled values: every grid pixel of every image, or an even sample of SAMPLES of them."""
+    """(U,n) float32 upsampled values: every grid pixel of every image, or above ALL_VALUES an even sample."""
     from core import kernels
     from core.stats.grid import over_units
 
     images, units = maps.shape[:2]
     pixels = to.grid[0] * to.grid[1]
-    each = min(pixels, max(1, SAMPLES // images))
+    each = pixels if images * pixels <= ALL_VALUES else max(1, min(pixels, SAMPLES // images))
     step = pixels / each
     shift = (np.arange(images) * 0.6180339887) % 1.0 if each < pixels else np.zeros(images)
     at = np.floor((np.arange(each) + shift[:, None]) * step).astype(np.int64) % pixels

@@ -17,12 +17,13 @@ import numpy as np
 
 from core.errors import BadInput
 from core.segment.base import Label
+from core.stats.cells import Cells, cells, table
 from core.stats.grid import Resampling, dense, over_units
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-GUESS_CELLS = 1024
+LOOKUP = 2**20  # label combinations up to this number are found by a table instead of sorting
 DENSE_VALUES = 2**24  # how many upsampled values the plain-torch way holds at a time
 
 
@@ -74,16 +75,28 @@ def label_map(segs: np.ndarray, labels: Sequence[Label], grid: tuple[int, int]) 
     key = np.broadcast_to(pattern[:, None, None], (len(segs), *grid)).copy()
     for s in range(columns.shape[1]):
         key = key * n_labels + columns[:, s]
-    unique, codes, count = np.unique(key, return_inverse=True, return_counts=True)
+    unique, codes, count = _unique(key, n_labels**columns.shape[1] << len(names))
     spread = [_columns_of(int(k), columns.shape[1], n_labels, len(names)) for k in unique]
-    table = np.full((len(unique), columns.shape[1] + 1 + len(names)), -1, np.int32)
+    spread_table = np.full((len(unique), columns.shape[1] + 1 + len(names)), -1, np.int32)
     pixels = np.zeros(n_columns, np.int64)
     for m, mine in enumerate(spread):
-        table[m, :len(mine)] = mine
+        spread_table[m, :len(mine)] = mine
         pixels[mine] += count[m]
     by_channel = np.bincount(columns.ravel(), minlength=n_labels).astype(np.int64)
     by_channel[0] = pixels[0]
-    return LabelMap(codes.reshape(key.shape).astype(np.int32), table, pixels, by_channel)
+    return LabelMap(codes.astype(np.int32), spread_table, pixels, by_channel)
+
+
+def _unique(key: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """np.unique with inverse and counts, without sorting while keys below `limit` fit a table."""
+    if limit > LOOKUP:
+        unique, codes, count = np.unique(key, return_inverse=True, return_counts=True)
+        return unique, codes.reshape(key.shape), count
+    count = np.bincount(key.ravel(), minlength=limit)
+    unique = np.flatnonzero(count)
+    place = np.zeros(limit, np.int32)
+    place[unique] = np.arange(len(unique))
+    return unique, place[key], count[unique]
 
 
 def _columns_of(key: int, channels: int, n_labels: int, n_categories: int) -> list[int]:
@@ -107,17 +120,19 @@ def to_grid(segs: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 class CrossCounts:
     """Counts (U,columns,T+1) int32: pixels of a column whose upsampled value is above exactly b of the unit's T levels.
 
-    levels (U,T) float32 ascending. `add` micro-batches in any order, `merge` other counts of the same levels.
+    levels (U,T) float32 ascending, T < 2¹⁵. `add` micro-batches in any order, `merge` other counts of the same levels.
+    `by` (by default over the levels' range) only changes the speed.
     """
 
-    def __init__(self, levels: np.ndarray, columns: int, to: Resampling) -> None:
+    def __init__(self, levels: np.ndarray, columns: int, to: Resampling, by: Cells | None = None) -> None:
         if not np.isfinite(levels).all() or (np.diff(levels, axis=1) < 0).any():
             raise BadInput("levels must be finite and ascending")
         self.levels, self.to = np.ascontiguousarray(levels, np.float32), to
         self.pixels = np.zeros(columns, np.int64)
         self._total = np.zeros((levels.shape[0], columns, levels.shape[1] + 1), np.int32)
         self._edges = np.concatenate([self.levels, np.full((len(levels), 1), np.inf, np.float32)], 1)
-        self._low, self._scale, self._guess = _guess(self.levels)
+        self._by = by or cells(self.levels[:, 0], self.levels[:, -1])
+        self._table = table(self.levels, self._by)
 
     def add(self, acts: Tensor, labels: LabelMap) -> None:
         """(N,U,h,w) float32 activations of the images that `labels` describes."""
@@ -128,8 +143,9 @@ class CrossCounts:
             from core import kernels
 
             values = acts.contiguous().numpy()
+            codes = labels.codes.astype(np.uint32) * np.uint32(self._edges.shape[1])
             over_units(len(self.levels), lambda a, b: kernels.count(
-                values, labels.codes, labels.columns, self._edges, self._low, self._scale, self._guess, *self.to.taps,
+                values, codes, labels.columns, self._edges, self._by.low, self._by.scale, self._table, *self.to.taps,
                 a, b, self._total))
         else:
             self._add_torch(acts, labels)
@@ -180,18 +196,3 @@ class CrossCounts:
         """Continues from `state()` of counts with the same levels."""
         self._total[...] = state["total"]
         self.pixels[...] = state["pixels"]
-
-
-def _guess(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where to start looking for a value's bin: cell(v) = (v − low)·scale, clipped; guess (U,F) = levels in lower cells.
-
-    cell() never decreases in v, rounding included, so every level of a lower cell is below v: the guess is never too high.
-    """
-    low = levels[:, 0].copy()
-    span = levels[:, -1] - low
-    scale = np.divide(np.float32(GUESS_CELLS - 1), span, out=np.zeros_like(span), where=span > 1e-30)
-    cell = np.clip((levels - low[:, None]) * scale[:, None], np.float32(0), np.float32(GUESS_CELLS - 1)).astype(np.int32)
-    counts = np.zeros((len(levels), GUESS_CELLS), np.int32)
-    np.add.at(counts, (np.arange(len(levels))[:, None], cell), 1)
-    guess = np.cumsum(counts, 1, dtype=np.int32) - counts
-    return low, scale, guess

@@ -40,8 +40,9 @@ class Resampling:
 
     @property
     def taps(self) -> tuple[np.ndarray, ...]:
-        """In the order the kernels take them."""
-        return self.y0, self.y1, self.wy0, self.wy1, self.x0, self.x1, self.wx0, self.wx1
+        """In the order the kernels take them; indices unsigned, so that they need no check."""
+        y0, y1, x0, x1 = (i.astype(np.uint32) for i in (self.y0, self.y1, self.x0, self.x1))
+        return y0, y1, self.wy0, self.wy1, x0, x1, self.wx0, self.wx1
 
     def matrices(self) -> tuple[np.ndarray, np.ndarray]:
         """(H,h) and (W,w) float32: upsampled = rows @ map @ columns.T, up to rounding."""

@@ -77,8 +77,13 @@ class Tail:
         need = n - math.floor(at)
         if need > self.keep or n == 0:
             raise BadInput(f"a tail of {self.keep} of {n} values cannot answer the top {fraction:.3g}")
-        rows = np.stack([np.sort(row[:used])[-need:] for row, used in zip(self._buffer, self._fill, strict=True)])
-        return _between(rows, np.asarray(at - math.floor(at)))
+        out = np.empty(len(self._fill), np.float32)
+        for unit, (row, used) in enumerate(zip(self._buffer, self._fill, strict=True)):
+            low, high = used - need, min(used - need + 1, used - 1)
+            part = np.partition(row[:used], (low, high))
+            a, b = float(part[low]), float(part[high])
+            out[unit] = a + (b - a) * (at - math.floor(at))
+        return out
 
 
 def tail_length(count: int, fraction: float) -> int:
