@@ -21,7 +21,7 @@ COLUMNS = ("unit", "label", "category", "iou", "iqr", "level", "top_seeds")
 
 
 @click.command(name="dissect")
-@click.option("--model", default="scenes", show_default=True, help="A known model, or a weight file.")
+@click.option("--model", default="scenes", show_default=True, help="A known model, a weight file, or package.module:function.")
 @click.option("--layers", default="all", show_default=True, help="Layer names with commas between them, or all.")
 @click.option("--images", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="Images that measure.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json and units.csv of each layer.")
@@ -64,12 +64,10 @@ def command(model: str, layers: str, images: int, out: Path | None, segmenter: s
 
 
 def open_model(model: str, device: str) -> Generator:
-    """A known name, or a file."""
+    """A known name, a file, or package.module:function."""
     from core import zoo
 
-    if model not in zoo.names() and Path(model).is_file():
-        return zoo.open(model, device)
-    return zoo.load(model, device)
+    return zoo.pick(model, device)
 
 
 class Progress:

@@ -300,7 +300,7 @@ class UPerNetSegmenter:
     def _prepare(self, images: Tensor) -> Tensor:
         if images.ndim != 4 or images.shape[1] != 3:
             raise BadInput(f"a segmenter reads pictures (N,3,H,W), got {tuple(images.shape)}")
-        x = images.to(self.device).add(1).mul(127.5).flip(1) - torch.tensor(MEAN_BGR, device=self.device).view(1, 3, 1, 1)
+        x = images.to(self.device).add(1).mul(255 / 2).flip(1) - torch.tensor(MEAN_BGR, device=self.device).view(1, 3, 1, 1)
         size = (self._side, self._side)
         if tuple(x.shape[2:]) == size:
             return x

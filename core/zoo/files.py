@@ -71,10 +71,10 @@ def read_states(path: Path) -> list[dict[str, Tensor]]:
     except SafetensorError as error:
         raise BadFile(f"{path.name} is damaged or not a .safetensors file ({str(error)[:160]})") from error
     except pickle.UnpicklingError as error:
-        if "Unsupported global" in str(error) or "WeightsUnpickler error" in str(error):
+        if any(sign in str(error) for sign in ("Unsupported global", "Unsupported class", "GLOBAL ")):
             raise BadFile(f"{path.name} holds Python objects besides tensors (a whole module?), which is not opened because it could "
                           "run code; save its tensors with torch.save(net.state_dict(), FILE) or as .safetensors") from error
-        raise BadFile(f"{path.name} is not a file of tensors") from error
+        raise BadFile(f"{path.name} is damaged or not a file of tensors") from error
     except (RuntimeError, ValueError, EOFError, KeyError, AttributeError, IndexError, TypeError, OSError) as error:
         raise BadFile(f"{path.name} is damaged or not a file of tensors ({_first_line(error)})") from error
     states = _states(data)

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from core.errors import BadFile, BadInput, MissingWeights, StoreError
+from core.errors import BadFile, BadInput, MissingWeights, StoreError, UnknownName
 from core.jobs import Report, no_report
 
 if TYPE_CHECKING:
@@ -93,6 +93,20 @@ def fetch(name: str, *, source: str = "", report: Report = no_report) -> Path:
     path = fetch_file(remote_of(name), source=source, report=report)
     own.inspect(path)
     return path
+
+
+def of_segmenter(name: str) -> list[Remote]:
+    """The files of a segmenter. Raises UnknownName; BadInput for one that is not downloaded."""
+    from core import segment
+
+    cards = segment.cards()
+    if name not in cards:
+        raise UnknownName("segmenter", name, cards)
+    card = cards[name]
+    if not card.hosts:
+        what = f"comes with the package {card.package!r}: pip install {card.package}" if card.package else "ships with the project"
+        raise BadInput(f"{name!r} {what}; there is nothing to fetch")
+    return [Remote(f"{name}: {file}", tuple(host + file for host in card.hosts), card.path(file)) for file in card.files]
 
 
 def fetch_file(remote: Remote, *, source: str = "", report: Report = no_report) -> Path:
