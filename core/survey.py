@@ -115,7 +115,8 @@ def unit_rows(d: Dissection, cut: Cut) -> list[dict[str, Any]]:
 
 
 def class_rows(found: Mapping[str, Dissection], cut: Cut) -> list[dict[str, Any]]:
-    """One row a class: category, share of pixels (%), highest IoU it can reach at this threshold, units in each layer."""
+    """One row a class: category, share of pixels (%), units in each layer; at the quantile threshold also the highest IoU a unit
+    can reach with it there, and whether that passes the cut."""
     if not found:
         return []
     first = next(iter(found.values()))
@@ -124,10 +125,11 @@ def class_rows(found: Mapping[str, Dissection], cut: Cut) -> list[dict[str, Any]
     for column, label in enumerate(first.labels):
         if column == 0:
             continue
-        ceiling = first.ceiling(label)
-        rows.append({"class": label.name, "category": label.category, "% of pixels": 100 * float(first.label_share[column]),
-                     "ceiling": ceiling, "can pass": bool(ceiling > cut.iou),
-                     **{layer: counted[layer].get(label.id, 0) for layer in found}})
+        row: dict[str, Any] = {"class": label.name, "category": label.category,
+                               "% of pixels": 100 * float(first.label_share[column])}
+        if first.threshold == "quantile":
+            row |= {"ceiling": first.ceiling(label), "can pass": first.ceiling(label) > cut.iou}
+        rows.append(row | {layer: counted[layer].get(label.id, 0) for layer in found})
     return sorted(rows, key=lambda r: (category_rank(r["category"]), -sum(r[layer] for layer in found), r["class"]))
 
 

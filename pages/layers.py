@@ -54,6 +54,7 @@ def depth(found: dict[str, Dissection], cut: survey.Cut) -> None:
             if any(values):
                 figure.add_bar(x=names, y=values, name=category, marker_color=charts.category_colour(category))
         figure.update_layout(barmode="stack")
+        figure.update_xaxes(type="category")
         charts.show(figure, key="depth.units", alt="Share of units with a class, per layer: " +
                     ", ".join(f"{n} {s:.0f} %" for n, s in zip(names, share, strict=True)))
     with right:
@@ -64,6 +65,7 @@ def depth(found: dict[str, Dissection], cut: survey.Cut) -> None:
                 figure.add_scatter(x=names, y=values, name=category, mode="lines+markers", marker_size=8,
                                    line={"color": charts.category_colour(category), "width": 2.5})
         figure.update_yaxes(rangemode="tozero")
+        figure.update_xaxes(type="category")
         charts.show(figure, key="depth.labels", alt="Distinct classes per layer, by category")
 
 
@@ -74,6 +76,7 @@ def through(found: dict[str, Dissection], chosen: dict[str, Dissection], name: s
     figure = charts.bars(charts.short([c.layer for c in cells]), [c.iou for c in cells], x_title="layer", y_title="IoU",
                          colours=charts.category_colour(next(iter(found.values())).label(name).category),
                          text=[f"unit {c.unit}" for c in cells], height=260)
+    figure.update_xaxes(type="category")
     charts.show(figure, key="through.bars", alt=f"IoU of the best unit for {name} in each layer")
     with st.container(horizontal=True, gap="medium"):
         for cell in cells:
@@ -95,7 +98,7 @@ def tables(found: dict[str, Dissection], cut: survey.Cut) -> None:
     """Classes and units as tables, and as CSV."""
     classes = pd.DataFrame(survey.class_rows(found, cut))
     units = pd.DataFrame([row for d in found.values() for row in survey.unit_rows(d, cut)])
-    blocked = [r["class"] for r in survey.class_rows(found, cut) if not r["can pass"] and r["% of pixels"] > 0]
+    blocked = [r["class"] for r in survey.class_rows(found, cut) if not r.get("can pass", True) and r["% of pixels"] > 0]
     if blocked:
         st.caption(f"{frame.escape(', '.join(blocked))}: so common that no unit can pass {cut.title} at this threshold (see "
                    "the ceiling); units that follow such a class are found in the ranking of the Units page.")

@@ -84,6 +84,7 @@ def test_rows_of_classes_hold_every_label_and_its_ceiling(d: Dissection) -> None
     rows = {r["class"]: r for r in survey.class_rows({"layer1": plain}, CUTS["iou"])}
     assert set(rows) == {x.name for x in d.labels[1:]}
     assert rows["sky"]["can pass"] is (plain.ceiling("sky") > 0.04)
+    assert "ceiling" not in survey.class_rows({"layer1": d}, CUTS["iou"])[0]
     assert rows["dome"]["layer1"] == 0
     assert len(survey.unit_rows(plain, CUTS["iou"])) == len(d.iou)
 
