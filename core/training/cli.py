@@ -170,3 +170,12 @@ def encoder_figures(model: str, long_scenes: int, cache: bool, device: str) -> N
     generator = zoo.load(model, device)
     bundle(Store() if cache else Store(BUNDLED_RUNS, shipped=()), generator, load_encoder(model, device),
            segment.load(names[-1], device), segment.load(names[0], device), scenes={0: 50, 50: 50, 300: long_scenes})
+
+
+@main.command()
+@click.argument("parts", nargs=-1)
+def bundle(parts: tuple[str, ...]) -> None:
+    """Rebuild everything that ships derived from the bundled weights (or only PARTS), into core/zoo/bundled/runs."""
+    from core.training.bundle import bundle as build
+
+    build(parts)
