@@ -23,7 +23,8 @@ def _dissect(store: Store, report: Report) -> None:
     from core import dissect, segment, zoo
 
     names = [info.name for info in zoo.card(MODEL).layers]
-    dissect.dissect(zoo.load(MODEL), segment.load(zoo.card(MODEL).segmenters[0]), names, range(IMAGES), store=store, report=report)
+    chooser = segment.load(zoo.card(MODEL).segmenters[0])
+    dissect.dissect(zoo.load(MODEL), chooser, names, range(IMAGES), store=store, report=report)
 
 
 def _causes(store: Store, report: Report) -> None:
