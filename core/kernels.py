@@ -16,7 +16,7 @@ MARGIN = np.float32(1 + 1e-6)  # a convex combination can exceed its largest ter
 UNSURE = np.uint16(1 << 15)  # flag of a cell that a level cuts in two
 
 
-@numba.njit(nogil=True, cache=True, boundscheck=False, fastmath={"nnan", "nsz"})  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True, boundscheck=False, fastmath={"nnan", "nsz"})
 def _bound(row):  # type: ignore[no-untyped-def]
     """No value blended from this row exceeds it (0 included: zero padding)."""
     top = np.float32(0)

@@ -227,7 +227,7 @@ def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs:
             _checkpoint(store, joint, levels, layers, album, done, spent + time.monotonic() - started)
             saved_at = time.monotonic()
         report(len(request.level_seeds) + done, total, "measuring")
-    results = {layer: measure.result(runs[layer], "quantile", "all") for layer, measure in layers.items()}
+    results = {layer: measure.result(runs[layer], "quantile") for layer, measure in layers.items()}
     if store is not None:
         seconds, device = spent + time.monotonic() - started, str(generator.device)
         if album is not None:

@@ -12,7 +12,7 @@ from core.dissect.thresholds import Levels, conditioned
 from core.segment.base import Label
 from core.stats import CrossCounts, LabelMap, Padding, TopK, resampling
 from core.stats.cells import Cells
-from core.stats.counts import categories
+from core.stats.counts import Condition, width
 from core.stats.grid import over_units
 from core.store import Run
 
@@ -52,9 +52,10 @@ class Measure:
     """Counts, top images, histogram and class means of one layer."""
 
     def __init__(self, layer: str, units: int, size: tuple[int, int], grid: tuple[int, int], padding: Padding,
-                 levels: Levels, labels: Sequence[Label], top: int = TOP) -> None:
+                 levels: Levels, labels: Sequence[Label], *, condition: Condition = "all", top: int = TOP) -> None:
         self.layer, self.size, self.levels, self._labels = layer, size, levels, tuple(labels)
-        self._counts = CrossCounts(levels.grid, len(labels) + 1 + len(categories(labels)), resampling(size, grid, padding),
+        self._condition: Condition = condition
+        self._counts = CrossCounts(levels.grid, width(labels, condition), resampling(size, grid, padding),
                                    Cells(levels.cell_low, levels.cell_scale))
         self._top = TopK(units, top, size, grid)
         self._channel_pixels = np.zeros(len(labels), np.int64)
@@ -89,12 +90,10 @@ class Measure:
         for name, mine in self.state().items():
             mine[...] = state[name]
 
-    def result(self, run: Run, threshold: Threshold, condition: str) -> Dissection:
+    def result(self, run: Run, threshold: Threshold) -> Dissection:
         """The dissection of all images added."""
         c, levels = len(self._labels), self.levels
-        counts = conditioned(self._counts, self._channel_pixels, self._labels, condition)
-        if condition == "all":  # the categories' columns serve the 2018 conditioning only
-            counts = type(counts)(counts.bins[:, :c + 1], counts.pixels[:c + 1], counts.truth, counts.scope)
+        counts = conditioned(self._counts, self._channel_pixels, self._labels, self._condition)
         pixels = counts.pixels[:c].astype(np.float64)
         means = np.divide(self._sums, pixels, out=np.full(self._sums.shape, np.nan), where=pixels > 0)
         own = levels.quantile if threshold == "quantile" else levels.iqr

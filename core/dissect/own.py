@@ -14,6 +14,7 @@ from core.dissect.thresholds import LevelFinder
 from core.errors import BadInput
 from core.segment.base import Label
 from core.stats import Padding, label_map
+from core.stats.counts import Condition
 from core.store import Run
 
 BATCH = 8
@@ -27,7 +28,7 @@ class _Settings:
 
 def dissect_activations(acts: np.ndarray, segs: np.ndarray, labels: Sequence[Label], *, threshold: Threshold = "quantile",
                         quantile: float = 0.01, padding: Padding = "border",
-                        quantile_of: Literal["upsampled", "raw"] = "upsampled", condition: Literal["all", "category"] = "all",
+                        quantile_of: Literal["upsampled", "raw"] = "upsampled", condition: Condition = "all",
                         levels: int = LEVELS, top: int = TOP, layer: str = "activations") -> Dissection:
     """acts (N,U,h,w) float32 and segs (N,S,H,W) int label ids of the same N images -> Dissection; seeds are 0 … N−1.
 
@@ -49,15 +50,15 @@ def dissect_activations(acts: np.ndarray, segs: np.ndarray, labels: Sequence[Lab
                          quantile_of=quantile_of, condition=condition, steps=levels)
     parts = [slice(i, i + BATCH) for i in range(0, len(acts), BATCH)]
     tensors = [torch.from_numpy(np.ascontiguousarray(acts[part], np.float32)) for part in parts]
-    maps = [label_map(segs[part], labels, settings.grid) for part in parts]
+    maps = [label_map(segs[part], labels, settings.grid, condition) for part in parts]
     for x, mapped in zip(tensors, maps, strict=True):
         finder.add(x, mapped)
-    measure = Measure(layer, units, size, settings.grid, padding, finder.finish(), labels, top)
+    measure = Measure(layer, units, size, settings.grid, padding, finder.finish(), labels, condition=condition, top=top)
     for part, x, mapped in zip(parts, tensors, maps, strict=True):
         measure_batch({layer: measure}, {layer: x}, mapped, len(labels), settings, np.arange(len(acts))[part])
     run = Run("dissect", {"model": "", "layer": layer, "images": len(acts), "quantile": quantile, "padding": padding,
                           "threshold": threshold, "quantile_of": quantile_of, "condition": condition, "levels": levels})
-    return measure.result(run, threshold, condition)
+    return measure.result(run, threshold)
 
 
 def _check(acts: np.ndarray, segs: np.ndarray, labels: Sequence[Label]) -> None:

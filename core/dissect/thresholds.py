@@ -15,7 +15,7 @@ from core.dissect.record import Counts
 from core.segment.base import Label
 from core.stats import CrossCounts, LabelMap, Quantiles, Resampling, Tail, dense, hazen, resampling, scores
 from core.stats.cells import cells, snapped
-from core.stats.counts import categories
+from core.stats.counts import Condition, categories, width
 from core.stats.quantiles import tail_length
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ class LevelFinder:
     """Feed `images` images of one layer with `add`, then ask `finish`."""
 
     def __init__(self, units: int, size: tuple[int, int], grid: tuple[int, int], images: int, labels: Sequence[Label], *,
-                 padding: str, quantile: float, quantile_of: str, condition: str, steps: int) -> None:
+                 padding: str, quantile: float, quantile_of: str, condition: Condition, steps: int) -> None:
         self._labels, self._condition, self._quantile, self._steps = labels, condition, quantile, steps
         self._to = resampling(size, grid, padding)
-        self._columns = len(labels) + 1 + len(categories(labels))
+        self._columns = width(labels, condition)
         self._channel_pixels = np.zeros(len(labels), np.int64)
         raw = resampling(size, size, "border")
         self._level = _Top(units, images, quantile, raw if quantile_of == "raw" else self._to)
@@ -152,7 +152,7 @@ def _sampled(maps: Tensor, to: Resampling) -> np.ndarray:
     return out
 
 
-def conditioned(found: CrossCounts, channel_pixels: np.ndarray, labels: Sequence[Label], condition: str) -> Counts:
+def conditioned(found: CrossCounts, channel_pixels: np.ndarray, labels: Sequence[Label], condition: Condition) -> Counts:
     """Counts with each label's world: all pixels, or (2018 code) the pixels of images in which its category occurs.
 
     The 2018 code also counts a label twice in the truth where two channels of a pixel carry it.

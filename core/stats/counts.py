@@ -5,13 +5,13 @@ layers; units then count combinations, and combinations are spread over the colu
 
     0 … C−1        the labels; column 0 = pixels without any label; a label in two channels of one pixel counts once
     C              every pixel
-    C+1 … C+K      the categories: every pixel of an image in which some label of the category occurs (2018 conditioning)
+    C+1 … C+K      where asked for, the categories: every pixel of an image in which some label of the category occurs (2018)
 """
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -27,9 +27,17 @@ LOOKUP = 2**20  # label combinations up to this number are found by a table inst
 DENSE_VALUES = 2**24  # how many upsampled values the plain-torch way holds at a time
 
 
-def categories(labels: Sequence[Label]) -> tuple[str, ...]:
-    """Categories of labels[1:], in order of first appearance."""
-    return tuple(dict.fromkeys(label.category for label in labels[1:]))
+Condition = Literal["all", "category"]
+
+
+def categories(labels: Sequence[Label], condition: Condition = "category") -> tuple[str, ...]:
+    """Categories of labels[1:], in order of first appearance; none where labels count everywhere ("all")."""
+    return tuple(dict.fromkeys(label.category for label in labels[1:])) if condition == "category" else ()
+
+
+def width(labels: Sequence[Label], condition: Condition) -> int:
+    """How many columns there are."""
+    return len(labels) + 1 + len(categories(labels, condition))
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ def column_of(labels: Sequence[Label]) -> np.ndarray:
     return lookup
 
 
-def label_map(segs: np.ndarray, labels: Sequence[Label], grid: tuple[int, int]) -> LabelMap:
+def label_map(segs: np.ndarray, labels: Sequence[Label], grid: tuple[int, int], condition: Condition = "all") -> LabelMap:
     """(N,S,h,w) int label ids -> LabelMap on `grid` (nearest pixel centre). Raises BadInput on ids that are not in `labels`."""
     if segs.ndim != 4 or segs.dtype.kind not in "iu":
         raise BadInput(f"label maps are whole numbers (N,S,h,w), got {segs.dtype} {segs.shape}")
@@ -63,9 +71,9 @@ def label_map(segs: np.ndarray, labels: Sequence[Label], grid: tuple[int, int]) 
         bad = next(int(i) for i in np.unique(segs) if not 0 <= i < len(lookup) or lookup[i] < 0)
         raise BadInput(f"the label maps hold id {bad}, which is not among the {len(labels)} labels")
     columns = lookup[segs]
-    names = categories(labels)
-    n_labels, n_columns = len(labels), len(labels) + 1 + len(names)
-    category = np.array([-1] + [names.index(label.category) for label in labels[1:]])
+    names = categories(labels, condition)
+    n_labels, n_columns = len(labels), width(labels, condition)
+    category = np.array([-1] + [names.index(label.category) if names else -1 for label in labels[1:]])
     present = np.zeros((len(segs), n_labels), bool)
     for i in range(len(segs)):
         present[i, columns[i].ravel()] = True

@@ -104,7 +104,7 @@ def counted(acts: torch.Tensor, labels: np.ndarray, levels: np.ndarray, batch: i
     to = resampling((5, 5), (9, 9), "border")
     counts = CrossCounts(levels, len(LABELS) + 1 + 2, to)
     for i in range(0, len(acts), batch):
-        counts.add(acts[i:i + batch], label_map(labels[i:i + batch], LABELS, (9, 9)))
+        counts.add(acts[i:i + batch], label_map(labels[i:i + batch], LABELS, (9, 9), "category"))
     return counts
 
 
@@ -137,7 +137,7 @@ def test_extreme_levels_and_values_are_counted_exactly() -> None:
     values = np.array([-3e38, -1, 0, 1e-45, 1e-31, 2e-30, 1, np.nextafter(np.float32(1), 2), 3e38, 3.4e38], np.float32)
     acts = torch.from_numpy(values).reshape(-1, 1, 1, 1)
     counts = CrossCounts(levels, 9, resampling((1, 1), (1, 1), "border"))
-    counts.add(acts, label_map(np.ones((10, 1, 1, 1), int), LABELS, (1, 1)))
+    counts.add(acts, label_map(np.ones((10, 1, 1, 1), int), LABELS, (1, 1), "category"))
     want = np.bincount((values[:, None] > levels).sum(1), minlength=7)
     np.testing.assert_array_equal(counts.counts[0, 1], want)
 
