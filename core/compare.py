@@ -223,7 +223,10 @@ def own_answer(question: Question, image: np.ndarray, minutes: float, name: str 
 
 # --- the generator's part ---------------------------------------------------------------------------------------------------
 def gan_edit(generator: Generator, edit: GanEdit, where: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """The picture of a seed with units set to 0 inside bool (H,W) -> uint8 (H,W,3), wall seconds, processor seconds."""
+    """The picture of a seed with units set to 0 inside bool (H,W) -> uint8 (H,W,3), wall seconds, processor seconds.
+
+    Where the generator uses several threads or a GPU, whose time one thread does not see, both are wall seconds.
+    """
     import torch
 
     from core.edits import UnitEdit, render
@@ -231,7 +234,10 @@ def gan_edit(generator: Generator, edit: GanEdit, where: np.ndarray) -> tuple[np
     wall, cpu = time.perf_counter(), time.thread_time()
     with torch.inference_mode():
         image = render(generator, generator.z_for_seeds([edit.seed]), [UnitEdit(edit.layer, edit.units, mask=where)])
-    return to_u8(image)[0], time.perf_counter() - wall, time.thread_time() - cpu
+        picture = to_u8(image)[0]
+    seconds, own = time.perf_counter() - wall, time.thread_time() - cpu
+    alone = torch.get_num_threads() == 1 and generator.device.type == "cpu"
+    return picture, seconds, own if alone else seconds
 
 
 def plain(generator: Generator, seed: int) -> np.ndarray:
@@ -287,6 +293,13 @@ class Board:
     def add(self, answer: Answer) -> None:
         with self._lock:
             self._answers = [a for a in self._answers if a.method != answer.method] + [answer]
+
+    def plus(self, answer: Answer) -> Board:
+        """Another board with one answer more; this one, which others may be looking at, stays as it is."""
+        board = Board(self.question)
+        for known in (*self.answers, answer):
+            board.add(known)
+        return board
 
     @property
     def answers(self) -> list[Answer]:

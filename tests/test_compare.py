@@ -165,6 +165,14 @@ def test_board_keeps_the_fixed_order_and_the_newest_answer():
     assert [a.method for a in board.answers] == ["telea", "harmonic", "before"]
 
 
+def test_own_result_goes_on_a_board_of_ones_own():
+    board = c.Board(QUESTION)
+    board.fill(c.compare(QUESTION, ["telea", "before"]))
+    mine = board.plus(c.own_answer(QUESTION, PICTURE, 5, "Photoshop"))
+    assert [a.title for a in mine.answers][-1] == "Photoshop"
+    assert len(board.answers) == 2
+
+
 def test_kept_comparison_comes_back_as_it_was(store):
     board = c.Board(QUESTION)
     board.fill(c.compare(QUESTION, SOME, gan=EDIT, generator=GENERATOR, judge=JUDGE))

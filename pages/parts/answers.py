@@ -74,20 +74,20 @@ def heat(change: np.ndarray) -> np.ndarray:
 def grid(board: Board, view: View, *, key: str, expected: int = 0) -> None:
     """A card for the question, one for each answer, and empty ones for what is still to come."""
     question = board.question
-    with st.container(horizontal=True, gap="medium"):
-        with st.container(width=SIDE + 8, gap="small"):
+    with st.container(horizontal=True, gap="small"):
+        with st.container(width=SIDE, gap="xsmall"):
             before = gallery.outlined(question.before, question.hole().inside, side=SIDE, dim=0.75)
             _image(before if view.part[0] == slice(None) else question.before[view.part], "The picture and its hole")
             st.markdown("**The question**")
             hole = question.hole()
             st.caption(f"{hole.inside.mean():.1%} of the picture, grown by {hole.grow} + {hole.feather} px")
         for answer in board.answers:
-            with st.container(width=SIDE + 8, gap="small"):
+            with st.container(width=SIDE, gap="xsmall"):
                 _image(picture(board, answer, view), f"{answer.title}: {answer.about}")
                 st.markdown(f"**{frame.escape(answer.title)}**", help=answer.about)
                 st.caption(under(answer))
         for _ in range(max(0, expected - len(board.answers))):
-            with st.container(width=SIDE + 8, gap="small"):
+            with st.container(width=SIDE, gap="xsmall"):
                 _image(np.full((64, 64, 3), 128, np.uint8), "Not there yet")
                 st.caption("waiting …")
 
@@ -97,7 +97,7 @@ def _image(image: np.ndarray, alt: str) -> None:
 
 
 def under(answer: Answer) -> str:
-    """The line under a picture: time, then the scores that matter most."""
+    """The line under a picture: computing time (of the processor), then the scores that matter most."""
     if answer.problem:
         return f":material/error: {frame.escape(answer.problem)}"
     parts = [_time(answer)]
@@ -109,7 +109,9 @@ def under(answer: Answer) -> str:
 def _time(answer: Answer) -> str:
     if answer.minutes:
         return f"{answer.minutes:g} min of a person"
-    return f"{answer.seconds:.2f} s" if answer.seconds >= 0.005 else f"{answer.seconds * 1000:.1f} ms"
+    if answer.method == compare.BEFORE:
+        return "no time"
+    return f"{answer.cpu:.2f} s" if answer.cpu >= 0.005 else f"{answer.cpu * 1000:.1f} ms"
 
 
 def text(name: str, value: float) -> str:
@@ -138,11 +140,12 @@ def slider(board: Board, *, key: str) -> None:
 def table(board: Board, *, key: str, name: str = "comparison") -> None:
     """All scores in one table, with what each means, and as CSV."""
     found = [m for m in metrics.REGISTRY.values() if any(m.name in a.scores for a in board.answers)]
-    rows = [{"method": a.title, "compute, s": a.seconds, "processor, s": a.cpu, "person, min": a.minutes or None,
+    by_hand = any(a.minutes for a in board.answers)
+    rows = [{"method": a.title, **({"person, min": a.minutes or None} if by_hand else {}), "compute, s": a.cpu, "wall, s": a.seconds,
              **{_head(m): a.scores.get(m.name) for m in found}} for a in board.answers if not a.problem]
     settings = {_head(m): st.column_config.NumberColumn(format=f"%.{m.digits}f", help=m.meaning) for m in found}
-    settings |= {"compute, s": st.column_config.NumberColumn(format="%.3f", help="Wall time of the method alone."),
-                 "processor, s": st.column_config.NumberColumn(format="%.3f", help="Processor time of the method alone.")}
+    settings |= {"compute, s": st.column_config.NumberColumn(format="%.3f", help="Processor time of the method alone."),
+                 "wall, s": st.column_config.NumberColumn(format="%.3f", help="Time on the clock: longer when the machine is busy.")}
     data = pd.DataFrame(rows)
     st.dataframe(data, column_config=settings, hide_index=True)
     st.download_button("CSV", csv_of(board), file_name=f"{name}.csv", mime="text/csv", key=f"{key}.csv",

@@ -19,6 +19,7 @@ from pages.parts import canvas, frame, state, window
 from pages.parts.canvas import Mark
 
 FILL, KEEP_OUT = "#d1495ba8", "#2f6fd6a8"
+ROOM = 480  # widest canvas, in CSS pixels
 TOOLS = {"Brush": "free", "Polygon": "polygon", "Rectangle": "rect"}
 
 
@@ -68,6 +69,12 @@ def areas(marks: tuple[Mark, ...], shape: tuple[int, int]) -> tuple[np.ndarray, 
     return canvas.mask(fill, shape), canvas.mask(keep, shape)
 
 
+def scale_for(shape: tuple[int, int], *, narrow: bool = False) -> float:
+    """Canvas pixels for one image pixel: small pictures whole times enlarged, large ones shrunk to fit."""
+    room = canvas.NARROW if narrow else ROOM
+    return float(room // max(shape)) if max(shape) <= room else room / max(shape)
+
+
 def editor(image: np.ndarray, *, key: str, about: str, keep_out: bool = False,
            start: tuple[Mark, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
     """The canvas with its tools. `about` names the picture: another one begins with the marks `start`.
@@ -75,7 +82,7 @@ def editor(image: np.ndarray, *, key: str, about: str, keep_out: bool = False,
     Returns bool (H,W) twice: what to fill, where not to copy from.
     """
     shape = (image.shape[0], image.shape[1])
-    scale = canvas.scale_for(shape, "L", narrow=window.likely_narrow())
+    scale = scale_for(shape, narrow=window.likely_narrow())
     name, widget = f"mask.{key}", f"mask.{key}.canvas"
     sheet: Sheet = state.get(name) or Sheet()
     if sheet.about != about:
