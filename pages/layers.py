@@ -8,6 +8,8 @@ import streamlit as st
 
 from core import survey
 from core.dissect import Dissection
+from core.image import encode
+from core.segment import Label
 from pages.parts import charts, frame, gallery, pickers, state
 
 TOPS = 4
@@ -21,9 +23,11 @@ def open_class(layer: str) -> None:
         state.choose(layer=layer)
 
 
-def chart(d: Dissection, cut: survey.Cut, highest: int) -> None:
+Groups = list[tuple[Label, tuple[int, ...]]]
+
+
+def chart(d: Dissection, groups: Groups, highest: int) -> None:
     """Units per class of one layer, coloured by category, on the scale shared by all layers."""
-    groups = survey.distribution(d, cut)
     st.markdown(f"**{d.layer}** · {survey.sentence(groups)} of {len(d.iou)}")
     if not groups:
         st.caption("No unit of this layer passes the cut.")
@@ -40,10 +44,9 @@ def chart(d: Dissection, cut: survey.Cut, highest: int) -> None:
                 alt=f"Units per class in {d.layer}: " + ", ".join(f"{x.name} {len(u)}" for x, u in groups))
 
 
-def depth(found: dict[str, Dissection], cut: survey.Cut) -> None:
+def depth(found: dict[str, Dissection], grouped: dict[str, Groups]) -> None:
     """Units and distinct labels per layer."""
-    names = charts.short(list(found))
-    groups = [survey.distribution(d, cut) for d in found.values()]
+    names, groups = charts.short(list(found)), list(grouped.values())
     share = [100 * sum(len(u) for _, u in g) / len(d.iou) for g, d in zip(groups, found.values(), strict=True)]
     left, right = st.columns(2)
     with left:
@@ -89,7 +92,7 @@ def through(found: dict[str, Dissection], chosen: dict[str, Dissection], name: s
                     tiles = [gallery.outlined(pictures.image(s), d.top_acts[cell.unit, k], float(d.levels[cell.unit]), side=192)
                              for k, s in seeds]
                     if tiles:
-                        gallery.show(gallery.png(gallery.sheet(tiles, 2, background=128)),
+                        gallery.show(encode(gallery.sheet(tiles, 2, background=128), "JPEG"),
                                      alt=f"Top images of unit {cell.unit} of {cell.layer}, active region outlined")
                 pickers.go("units", f"{cell.layer} · unit {cell.unit} · IoU {cell.iou:.3f}", layer=cell.layer, unit=cell.unit)
 
@@ -98,7 +101,7 @@ def tables(found: dict[str, Dissection], cut: survey.Cut) -> None:
     """Classes and units as tables, and as CSV."""
     classes = pd.DataFrame(survey.class_rows(found, cut))
     units = pd.DataFrame([row for d in found.values() for row in survey.unit_rows(d, cut)])
-    blocked = [r["class"] for r in survey.class_rows(found, cut) if not r.get("can pass", True) and r["% of pixels"] > 0]
+    blocked = [r["class"] for r in classes.to_dict("records") if not r.get("can pass", True) and r["% of pixels"] > 0]
     if blocked:
         st.caption(f"{frame.escape(', '.join(blocked))}: so common that no unit can pass {cut.title} at this threshold (see "
                    "the ceiling); units that follow such a class are found in the ranking of the Units page.")
@@ -138,18 +141,19 @@ if not chosen:
     st.stop()
 gallery.legend({c: charts.category_colour(c) for c in survey.CATEGORIES
                 if any(x.category == c for d in chosen.values() for x in d.labels)})
-most = max([1, *(len(u) for d in chosen.values() for _, u in survey.distribution(d, rule))])
+grouped = {name: survey.distribution(d, rule) for name, d in stored.items()}
+most = max([1, *(len(units) for name in chosen for _, units in grouped[name])])
 columns = st.columns(2, gap="large") if len(chosen) > 1 else [st.container()]
-for place, one in enumerate(chosen.values()):
+for place, (name, one) in enumerate(chosen.items()):
     with columns[place % len(columns)]:
-        chart(one, rule, most)
+        chart(one, grouped[name], most)
 basis = next(iter(chosen.values()))
 frame.caption(model=state.model(), layer=", ".join(chosen), seeds=survey.seeds_text(basis), cut=rule.title,
               threshold=survey.threshold_text(basis))
 
 st.header("What changes with depth", anchor=False)
 st.markdown("Share of units that have a class, and how many different classes there are, from the first layer to the last.")
-depth(stored, rule)
+depth(stored, grouped)
 frame.caption(model=state.model(), layer=f"all {len(stored)}", cut=rule.title)
 
 st.header("One class through the layers", anchor=False)

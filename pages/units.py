@@ -7,7 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core import probe, survey
 from core.dissect import Dissection, Pictures
 from core.errors import GanLabError
-from core.image import resize
+from core.image import encode, resize
 from core.jobs import interactive
 from pages.parts import canvas, charts, colours, frame, gallery, pickers, state
 
@@ -177,7 +177,7 @@ def panels(d: Dissection, pictures: Pictures, unit: int, reading: survey.Reading
         row = gallery.strip([gallery.mask_picture(act, reading.level, size), big,
                              resize(gallery.coloured(classes, tints), size, nearest=True),
                              gallery.outlined(big, act, reading.level)], gap=8, background=128)
-        st.image(gallery.png(row), width="stretch",
+        st.image(encode(row, "JPEG"), width="stretch",
                  alt=f"Seed {seed}: mask, original, {kind} segmentation and overlay of unit {unit}")
     gallery.legend({x.name: tints[x.id] for x in d.labels[1:] if x.id in seen})
     frame.caption(model=state.model(), layer=d.layer, unit=unit, threshold=reading.level,
