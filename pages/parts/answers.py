@@ -141,11 +141,11 @@ def table(board: Board, *, key: str, name: str = "comparison") -> None:
     """All scores in one table, with what each means, and as CSV."""
     found = [m for m in metrics.REGISTRY.values() if any(m.name in a.scores for a in board.answers)]
     by_hand = any(a.minutes for a in board.answers)
-    rows = [{"method": a.title, **({"person, min": a.minutes or None} if by_hand else {}), "compute, s": a.cpu, "wall, s": a.seconds,
-             **{_head(m): a.scores.get(m.name) for m in found}} for a in board.answers if not a.problem]
+    rows = [{"method": a.title, **({"person, min": a.minutes or None} if by_hand else {}), "compute, s": a.cpu,
+             "wall, s": a.seconds, **{_head(m): a.scores.get(m.name) for m in found}} for a in board.answers if not a.problem]
     settings = {_head(m): st.column_config.NumberColumn(format=f"%.{m.digits}f", help=m.meaning) for m in found}
     settings |= {"compute, s": st.column_config.NumberColumn(format="%.3f", help="Processor time of the method alone."),
-                 "wall, s": st.column_config.NumberColumn(format="%.3f", help="Time on the clock: longer when the machine is busy.")}
+                 "wall, s": st.column_config.NumberColumn(format="%.3f", help="On the clock: longer on a busy machine.")}
     data = pd.DataFrame(rows)
     st.dataframe(data, column_config=settings, hide_index=True)
     st.download_button("CSV", csv_of(board), file_name=f"{name}.csv", mime="text/csv", key=f"{key}.csv",

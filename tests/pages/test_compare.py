@@ -1,0 +1,220 @@
+"""The compare page in this process: what it says and offers, on the planted generator."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import benchmark, compare, zoo
+from core.image import encode
+from pages.parts import answers, evidence, masks
+from pages.parts.canvas import Mark
+
+RED = Mark("free", ((4.0, 4.0), (12.0, 4.0)), 4.0, masks.FILL)
+BLUE = Mark("rect", ((20.0, 20.0), (28.0, 26.0)), 1.0, masks.KEEP_OUT)
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.jobs import Jobs
+
+    monkeypatch.setattr(compare, "comparisons", Jobs(capacity=8, keep=6))
+
+
+@pytest.fixture
+def judged(dissected: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy with a judge."""
+    from dataclasses import replace
+
+    monkeypatch.setattr(zoo, "CARDS", {"toy": replace(zoo.CARDS["toy"], segmenters=("toy", "toy-judge"))})
+
+
+def finished(page: AppTest, seconds: float = 60) -> AppTest:
+    """Runs the page until its comparison is done."""
+    end = time.monotonic() + seconds
+    while any(j.active for j in compare.comparisons.list()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return page.run()
+
+
+def words(page: AppTest) -> str:
+    return " ".join(str(x.value) for kind in (page.markdown, page.caption, page.subheader, page.info, page.error) for x in kind)
+
+
+def test_class_is_removed_by_every_method_without_a_click(judged, show: Callable[..., AppTest]):
+    page = finished(show("compare", **{"class": "tree", "n": "1"}))
+    assert not page.exception
+    assert not page.error
+    told = words(page)
+    for name in compare.methods():
+        assert compare.title(name) in told
+    assert "removed 100 %" in told
+
+
+def test_finished_comparison_is_stored_and_shown_again_without_a_job(judged, show: Callable[..., AppTest]):
+    finished(show("compare", **{"class": "tree", "n": "1"}))
+    done = len(compare.comparisons.list())
+    again = show("compare", **{"class": "tree", "n": "1"})
+    assert len(compare.comparisons.list()) == done
+    assert "removed 100 %" in words(again)
+
+
+def test_class_that_is_not_in_the_picture_is_said(judged, show: Callable[..., AppTest]):
+    page = show("compare", **{"class": "dome"})
+    assert "sees no dome" in words(page)
+    assert not compare.comparisons.list()
+
+
+def test_drawn_mask_asks_to_be_drawn_first(judged, show: Callable[..., AppTest]):
+    page = show("compare", mask="Drawn")
+    assert "paint over what should go" in words(page)
+    assert not compare.comparisons.list()
+
+
+def test_undissected_layer_offers_to_dissect(toy, show: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch, store):
+    from pages.parts import state
+
+    monkeypatch.setattr(state, "store", lambda: store)
+    monkeypatch.setattr(state, "layers", lambda name: ("layer1",))
+    page = show("compare")
+    assert not page.exception
+    assert "has not been dissected yet" in words(page)
+
+
+def test_photo_tab_offers_a_sample_with_something_to_remove(judged, show: Callable[..., AppTest]):
+    page = show("compare", tab="Real photos")
+    assert not page.exception
+    assert "No GAN column here" in words(page)
+    button = next(b for b in page.button if b.label == "Compare all methods")
+    assert button.disabled is False
+
+
+def test_known_holes_say_what_is_missing_and_then_show_the_lesson(judged, show: Callable[..., AppTest]):
+    from pages.parts import state
+
+    assert "No benchmark is stored yet" in words(show("compare", tab="Known holes"))
+    benchmark.measure(benchmark.Plan(("harmonic", "patchmatch"), size=64, scenes=0, photos=("gravel",)), store=state.store())
+    page = show("compare", tab="Known holes")
+    assert not page.exception
+    assert "The harmonic fill is fog" in words(page)
+
+
+def test_reports_table_names_its_gaps_until_it_is_measured(judged, show: Callable[..., AppTest]):
+    page = show("compare", tab="The report's table")
+    assert not page.exception
+    assert "has not been measured" in words(page)
+    assert "Photoshop content-aware (report, 2019)" in list(page.dataframe[0].value["Method"])
+
+
+# --- masks drawn by hand ----------------------------------------------------------------------------------------------------
+def test_colours_tell_fill_from_keep_out():
+    fill, keep = masks.areas((RED, BLUE), (32, 32))
+    assert fill[4, 8]
+    assert not fill[22, 22]
+    assert keep[22, 22]
+    assert not keep[4, 8]
+
+
+def test_strokes_arrive_and_are_kept():
+    sheet = masks.arrived(masks.Sheet(), (RED, BLUE), 4.0)
+    assert sheet.marks == (RED, BLUE)
+
+
+def test_stale_drawing_after_clear_does_not_bring_the_strokes_back():
+    sheet = masks.pushed(masks.Sheet(marks=(RED,)), (), 4.0)
+    sheet = masks.arrived(sheet, (RED,), 4.0)
+    assert sheet.marks == ()
+    assert masks.arrived(sheet, (), 4.0).waiting is None
+
+
+def test_stroke_drawn_while_an_undo_was_on_its_way_is_kept():
+    sheet = masks.pushed(masks.Sheet(marks=(RED, BLUE)), (RED,), 4.0)
+    third = Mark("free", ((1.0, 1.0),), 4.0, masks.FILL)
+    assert masks.arrived(sheet, (RED, BLUE, third), 4.0).marks == (RED, third)
+
+
+def test_canvas_shows_what_it_is_asked_to_load():
+    from pages.parts import canvas
+
+    sheet = masks.pushed(masks.Sheet(), (RED, BLUE), 4.0, mounted=True)
+    assert canvas.read(sheet.load["objects"], 4.0) == (RED, BLUE)
+
+
+def test_forged_colour_is_refused():
+    from core.errors import BadInput
+
+    with pytest.raises(BadInput, match="colour"):
+        masks.arrived(masks.Sheet(), (Mark("free", ((1.0, 1.0),), 4.0, "#00ff00ff"),), 4.0)
+
+
+@pytest.mark.parametrize(("shape", "scale"), [((64, 64), 7.0), ((427, 640), 0.75), ((1600, 1200), 0.3)])
+def test_canvas_fits_its_room(shape, scale):
+    assert masks.scale_for(shape) == pytest.approx(scale)
+    assert round(max(shape) * masks.scale_for(shape, narrow=True)) <= 340
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------------
+def board() -> compare.Board:
+    image = np.full((40, 60, 3), 90, np.uint8)
+    mask = np.zeros((40, 60), bool)
+    mask[10:14, 30:36] = True
+    out = compare.Board(compare.Question(image, mask, grow=0, feather=0))
+    out.fill(compare.compare(out.question, ["telea", "before"]))
+    return out
+
+
+def test_zoom_shows_a_square_with_the_hole_inside():
+    shown = board()
+    hole = shown.question.hole()
+    part = answers._around(hole.box, hole.inside.shape)
+    inside = hole.inside[part]
+    assert inside.shape[0] == inside.shape[1] < 40
+    assert inside.sum() == hole.inside.sum()
+
+
+def test_difference_is_dark_where_nothing_changed_and_brighter_with_change():
+    change = np.zeros((8, 8))
+    change[2, 2], change[5, 5] = 128, 40
+    picture = answers.heat(change).astype(int).sum(axis=2)
+    assert picture[0, 0] < picture[5, 5] < picture[2, 2]
+    assert np.array_equal(answers.heat(np.zeros((8, 8)))[0, 0], answers.heat(change)[0, 0])
+
+
+def test_line_under_a_picture_names_time_and_scores_and_leaves_out_the_meaningless():
+    told = answers.under(board().answers[0])
+    assert "seam" not in told  # a flat picture has no neighbours' contrast to compare with
+    assert "changed outside 0.0 %" in told
+
+
+def test_problem_replaces_the_line():
+    import dataclasses
+
+    answer = dataclasses.replace(board().answers[0], problem="no *library*")
+    assert "no \\*library\\*" in answers.under(answer)
+
+
+def test_csv_has_a_row_for_every_answer():
+    lines = answers.csv_of(board()).strip().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["method", "telea", "before"]
+
+
+def test_own_results_minutes_are_shown_as_a_persons():
+    shown = board()
+    mine = compare.own_answer(shown.question, shown.question.before, 6, "Photoshop")
+    assert answers.under(mine).startswith("6 min of a person")
+
+
+def test_every_method_has_a_drawback_in_the_table():
+    assert set(evidence.DRAWBACKS) == set(compare.methods())
+
+
+def test_mask_file_round_trip():
+    mask = np.zeros((20, 30), bool)
+    mask[3:9, 4:20] = True
+    from core.image import mask_from_png, mask_to_png
+
+    assert np.array_equal(mask_from_png(mask_to_png(mask), (20, 30)), mask)
+    assert encode(mask.astype(np.uint8) * 255)
