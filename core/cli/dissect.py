@@ -86,7 +86,7 @@ class Progress:
             return
         self._last = now
         fresh = done - self._first
-        left = f", {clock((now - self._start) / fresh * (total - done))} left" if fresh and done < total else ""
+        left = f", {clock((now - self._start) / fresh * (total - done))} left" if fresh >= 16 and done < total else ""
         click.echo(f"{done}/{total} images{left}{f' · {note}' if note else ''}".ljust(60) if self._live else
                    f"{done}/{total} images{left}", err=True, nl=not self._live)
         if self._live:
