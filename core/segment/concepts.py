@@ -124,7 +124,7 @@ def rank(generator: Generator, layer: str, painted: Sequence[Painted], *, levels
             mine = [p for p in painted if p.concept == name]
             acts = generator.head(generator.z_for_seeds([p.seed for p in mine]), layer).cpu().numpy()
             score = iou_with_masks(acts, levels, np.stack([p.mask for p in mine]))
-            run = Run("painted", {"model": generator.name, "layer": layer, "label": name, "painted": _digest(mine),
+            run = Run("painted", {"model": generator.name, "layer": layer, "label": name, "painted": digest(mine),
                                   "seeds": [p.seed for p in mine]}, {"generator": generator.fingerprint})
             found[name] = ranked(run, layer, name, score, "iou")
     return found
@@ -138,7 +138,7 @@ def make_painted(generator: Generator, painted: Sequence[Painted], *, name: str,
     """
     names = check(painted, generator.image_size)
     run = Run(KIND, {"model": generator.name, "name": _name(name), "how": "painted", "concepts": list(names),
-                     "painted": _digest(painted), "seeds": sorted({p.seed for p in painted})}, {"generator": generator.fingerprint})
+                     "painted": digest(painted), "seeds": sorted({p.seed for p in painted})}, {"generator": generator.fingerprint})
     if (known := _known(store, run)) is not None:
         return known
     seeds = sorted({p.seed for p in painted})
@@ -236,16 +236,16 @@ def from_saved(saved: Saved, device: str = "auto") -> PixelSegmenter:
     from core.zoo.files import pick_device
 
     try:
-        net = PixelNet.from_arrays({k: v for k, v in saved.arrays.items() if k not in ("thumbnails", "seeds")})
+        net = PixelNet.from_arrays(saved.arrays)
         names = [str(n) for n in saved.manifest["labels"]]
     except KeyError as error:
         raise StoreError(f"the stored concepts {saved.run.key[:12]} are damaged ({error} is missing); delete them on the Models page") \
             from error
-    digest = hashlib.sha256(saved.run.key.encode())
+    mark = hashlib.sha256(saved.run.key.encode())
     for key in sorted(saved.arrays):
-        digest.update(np.ascontiguousarray(saved.arrays[key]).tobytes())
+        mark.update(np.ascontiguousarray(saved.arrays[key]).tobytes())
     return PixelSegmenter(net.to(pick_device(device)), labels_of(names), name=saved_name(str(saved.run.params["name"]), saved.run.key),
-                          fingerprint=digest.hexdigest())
+                          fingerprint=mark.hexdigest())
 
 
 def labels_of(names: Sequence[str]) -> tuple[Label, ...]:
@@ -279,12 +279,13 @@ def _iou(a: Tensor, b: Tensor) -> float:
     return float((a & b).sum() / max(1, int((a | b).sum())))
 
 
-def _digest(painted: Sequence[Painted]) -> str:
-    digest = hashlib.sha256()
+def digest(painted: Sequence[Painted]) -> str:
+    """SHA-256 of what was painted where and under which name, whatever the order."""
+    total = hashlib.sha256()
     for p in sorted(painted, key=lambda p: (p.seed, p.concept)):
-        digest.update(f"{p.seed} {p.concept} {p.mask.shape}".encode())
-        digest.update(np.packbits(p.mask).tobytes())
-    return digest.hexdigest()
+        total.update(f"{p.seed} {p.concept} {p.mask.shape}".encode())
+        total.update(np.packbits(p.mask).tobytes())
+    return total.hexdigest()
 
 
 def _name(name: str) -> str:

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from core.errors import BadFile, BadInput, MissingWeights, StoreError, UnknownName
-from core.jobs import Report, no_report
+from core.jobs import Jobs, Report, no_report
 
 if TYPE_CHECKING:
     import requests
@@ -49,6 +49,8 @@ class Remote:
 
 
 Step = Literal["keep", "resume", "download"]
+downloads = Jobs()
+"""The queue of fetches: they wait for the network, so they run beside the jobs that compute."""
 
 
 def plan(target_exists: bool, target_sound: bool, part_bytes: int) -> Step:
@@ -61,6 +63,11 @@ def plan(target_exists: bool, target_sound: bool, part_bytes: int) -> Step:
 def offline() -> bool:
     """Whether this installation was told not to use the network (GAN_DISSECTION_OFFLINE=1)."""
     return os.environ.get("GAN_DISSECTION_OFFLINE", "") not in ("", "0")
+
+
+def hosted() -> bool:
+    """Whether strangers use this installation (GAN_DISSECTION_HOSTED=1): then pages neither fetch nor delete anything."""
+    return os.environ.get("GAN_DISSECTION_HOSTED", "") not in ("", "0")
 
 
 def addresses(remote: Remote, source: str = "") -> tuple[str, ...]:

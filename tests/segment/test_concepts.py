@@ -8,8 +8,17 @@ import torch
 from core import segment
 from core.errors import BadInput, UnknownName
 from core.segment import Segmenter, saved
-from core.segment.concepts import (Painted, PixelSegmenter, check, cluster_maps, from_saved, iou_with_masks, make_clusters,
-                                   make_painted, rank)
+from core.segment.concepts import (
+    Painted,
+    PixelSegmenter,
+    check,
+    cluster_maps,
+    from_saved,
+    iou_with_masks,
+    make_clusters,
+    make_painted,
+    rank,
+)
 from core.segment.pixels import N_FEATURES, pixel_features
 from core.store import Saved, Store
 from tests import toys
@@ -83,7 +92,7 @@ def test_score_is_a_differentiable_probability(kept: Saved) -> None:
     images = g.span(g.z_for_seeds([0, 1]), None, None).clone().requires_grad_(True)
     score = s.scores(images, 1)
     assert score.shape == (2, *SIZE)
-    assert 0 <= score.min()
+    assert score.min() >= 0
     assert score.max() <= 1
     assert ((score > 0.5) == (s(images)[:, 0] == 1)).all()
     score.sum().backward()
