@@ -6,11 +6,12 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from core import survey
+from core import dissect, nulls, survey, tightness, trust, zoo
 from core.dissect import Dissection
 from core.image import encode
+from core.jobs import Report
 from core.segment import Label
-from pages.parts import charts, frame, gallery, pickers, state
+from pages.parts import charts, frame, gallery, job_panel, pickers, state
 
 TOPS = 4
 
@@ -118,6 +119,111 @@ def tables(found: dict[str, Dissection], cut: survey.Cut) -> None:
         st.download_button("Units as CSV", units.to_csv(index=False), "units.csv", "text/csv", icon=":material/download:")
 
 
+# --- how much of it is real -------------------------------------------------------------------------------------------------
+def controls(found: nulls.Nulls, cut: survey.Cut, threshold: str) -> None:
+    """Units that would pass the cut in a generator of random weights, and with label maps of other pictures."""
+    how = "quantile" if threshold == "quantile" else "iqr"
+    titles = (("real", "as trained", charts.CATEGORY_COLOURS["object"]), ("random", "random weights", charts.NEUTRAL),
+              ("shuffled", "label maps of other pictures", charts.rgba(charts.NEUTRAL, 0.45)))
+    figure = charts.base("layer", "% of the units", height=300)
+    for kind, title, colour in titles:
+        shares = [100 * found.share(n, kind, cut=cut.iou, min_iqr=cut.iqr, threshold=how) for n in found.layers]
+        figure.add_bar(x=charts.short(found.layers), y=shares, name=title, marker_color=colour)
+    figure.update_xaxes(type="category")
+    charts.show(figure, key="evidence.nulls",
+                alt="Share of units over the cut: as trained, with random weights, with label maps of other pictures")
+    frame.caption(model=state.model(), seeds=runs_seeds(found), cut=cut.title, threshold=how)
+
+
+def outlines(found: tightness.Tightness, name: str) -> None:
+    """Do later layers outline things more tightly? Boundary F-score and area ratio by layer, with 95 % intervals."""
+    x = list(range(1, len(found.layers) + 1))
+    rows = {f"all {len(found.shared)} shared classes": (found.overall_outline, found.overall_area)} if found.shared else {}
+    if name in found.labels:
+        column = found.labels.index(name)
+        rows[name] = (found.outline[:, column], found.area[:, column])
+    titles = ("boundary F-score", "active area / area of the class")
+    for which, (place, title) in enumerate(zip(st.columns(2), titles, strict=True)):
+        with place:
+            figure = charts.lines({n: (x, values[which][:, 0]) for n, values in rows.items()}, x_title="layer", y_title=title,
+                                  bands={n: (values[which][:, 1], values[which][:, 2]) for n, values in rows.items()},
+                                  markers=True, height=300, legend=True)
+            figure.update_xaxes(tickvals=x, ticktext=charts.short(found.layers))
+            figure.update_yaxes(rangemode="tozero")
+            charts.show(figure, key=f"evidence.tight.{which}", alt=f"{title} by layer with 95 % intervals")
+    frame.caption(model=state.model(), seeds=runs_seeds(found), units=f"{found.run.params['units']} best of each layer and class",
+                  level="highest IQR of unit and class", intervals="95 %, bootstrap over pictures")
+
+
+def agreement(found: trust.Trust) -> None:
+    """Where the dissector and the judge disagree, labels are to be read with care."""
+    order = sorted(range(len(found.labels)), key=lambda c: -found.iou[c] if found.iou[c] == found.iou[c] else 1)
+    seen = [c for c in order if found.iou[c] == found.iou[c]]
+    tints = [charts.CATEGORY_COLOURS["object"] if found.iou[c] >= trust.LOW else charts.ACCENT for c in seen]
+    figure = charts.bars([found.labels[c] for c in seen], [found.iou[c] for c in seen], y_title="IoU of the two label maps",
+                         colours=tints, height=300)
+    figure.update_xaxes(tickangle=-50)
+    charts.show(figure, key="evidence.trust", alt="Agreement of dissector and judge by class")
+    if found.doubtful:
+        st.markdown(f"Read with care, agreement below {trust.LOW:g}: **{frame.escape(', '.join(found.doubtful))}**.")
+    frame.caption(model=state.model(), seeds=runs_seeds(found), segmenters=" and ".join(found.run.params["segmenters"]))
+
+
+def runs_seeds(found: nulls.Nulls | tightness.Tightness | trust.Trust) -> str:
+    seeds = found.run.params["seeds"]
+    return f"{seeds[0]}–{seeds[1] - 1}" if isinstance(seeds, list) else f"{len(seeds['seeds'])} listed ones"
+
+
+def measure(model: str, what: str, report: Report) -> None:
+    """The job behind an empty part of this section."""
+    from core import segment, zoo
+
+    card, store = zoo.card(model), state.store()
+    report(0, 1, "opening the generator")
+    generator, chooser = zoo.load(model), segment.load(card.segmenters[0])
+    if what == "trust":
+        trust.trust(generator, chooser, segment.load(card.segmenters[1]), report=report, store=store)
+    elif what == "nulls":
+        nulls.nulls(generator, chooser, list(state.layers(model)), report=report, store=store)
+    else:
+        found = {name: d for name in state.layers(model) if (d := dissect.load(store, model, name)) is not None}
+        tightness.tightness(generator, chooser, found, report=report, store=store)
+
+
+def evidence(cut: survey.Cut, threshold: str, name: str) -> None:
+    """Three checks, each shown when it is stored and otherwise offered."""
+    model = state.model()
+    st.subheader("Would random units look like this?", anchor=False)
+    st.markdown("The same dissection of a generator with random weights, and of pictures paired with label maps of other "
+                "pictures.")
+    zero = state.stored("nulls", model, ("nulls",), partial(nulls.load, state.store(), model))
+    if zero is not None:
+        controls(zero, cut, threshold)
+    else:
+        offer("nulls", "Dissect random weights and shuffled pairs")
+    st.subheader("Do later layers outline things more tightly?", anchor=False)
+    st.markdown("For units of the same class: how well the outline of the active region follows the outline of the thing "
+                "(1 = exactly), and how large the region is next to it (1 = equal).")
+    tight = state.stored("tightness", model, ("tightness",), partial(tightness.load, state.store(), model))
+    if tight is not None:
+        outlines(tight, name)
+    else:
+        offer("tightness", "Measure outlines by layer")
+    if len(zoo.card(model).segmenters) > 1:
+        st.subheader("Do two segmenters see the same?", anchor=False)
+        st.markdown("The dissector names the units; the judge was trained on other pictures and only ever checks.")
+        both = state.stored("trust", model, ("trust",), partial(trust.load, state.store(), model))
+        if both is not None:
+            agreement(both)
+        else:
+            offer("trust", "Compare dissector and judge")
+
+
+def offer(what: str, title: str) -> None:
+    job_panel.show(f"{what}:{state.model()}", title, partial(measure, state.model(), what), button="Measure", again=True,
+                   note=f"{title}: not stored for this model yet. Takes minutes on a CPU.")
+
+
 frame.begin("Layers", "See which classes the units of each layer stand for, compare layers, and click a bar to open its units.")
 target = state.get("layers.goto")
 if target:
@@ -144,9 +250,9 @@ gallery.legend({c: charts.category_colour(c) for c in survey.CATEGORIES
 grouped = {name: survey.distribution(d, rule) for name, d in stored.items()}
 most = max([1, *(len(units) for name in chosen for _, units in grouped[name])])
 columns = st.columns(2, gap="large") if len(chosen) > 1 else [st.container()]
-for place, (name, one) in enumerate(chosen.items()):
+for place, (which, one) in enumerate(chosen.items()):
     with columns[place % len(columns)]:
-        chart(one, grouped[name], most)
+        chart(one, grouped[which], most)
 basis = next(iter(chosen.values()))
 frame.caption(model=state.model(), layer=", ".join(chosen), seeds=survey.seeds_text(basis), cut=rule.title,
               threshold=survey.threshold_text(basis))
@@ -162,6 +268,9 @@ name = pickers.label(any_layer, key="class", default=next((n for n in ("tree", "
                                                            {x.name for x in any_layer.labels}), ""))
 through(stored, chosen, name)
 frame.caption(model=state.model(), layer=f"all {len(stored)}", pictures="the unit's top seeds, region above its level outlined")
+
+st.header("How much of it is real?", anchor=False)
+evidence(rule, how, name)
 
 st.header("Tables", anchor=False)
 tables(chosen, rule)

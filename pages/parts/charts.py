@@ -5,6 +5,7 @@ fonts to the theme. Show one with `show`; pass `alt` text with it.
 """
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -69,18 +70,23 @@ def bars(names: Sequence[str], values: Sequence[float], *, colours: Sequence[str
 
 def lines(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, colours: Mapping[str, str] | None = None,
           bands: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None, dashes: Mapping[str, str] | None = None,
-          x_title: str = "", y_title: str = "", markers: bool = False, height: int = 340) -> go.Figure:
-    """Named lines name -> (x, y), with an optional shaded band name -> (low, high) of the same length behind each."""
-    figure = base(x_title, y_title, height=height, legend=len(series) > 1)
+          x_title: str = "", y_title: str = "", markers: bool = False, height: int = 340, legend: bool = False) -> go.Figure:
+    """Named lines name -> (x, y), with an optional shaded band name -> (low, high) of the same length behind each.
+
+    Values that are not finite leave gaps. A single line has a legend only where asked for.
+    """
+    figure = base(x_title, y_title, height=height, legend=legend or len(series) > 1)
     spare = [*CATEGORY_COLOURS.values(), NEUTRAL]
     for number, (name, (x, y)) in enumerate(series.items()):
         colour = (colours or {}).get(name, spare[number % len(spare)])
         xs = [float(v) for v in x]
         if bands and name in bands:
-            low, high = bands[name]
-            figure.add_scatter(x=xs + xs[::-1], y=[float(v) for v in high] + [float(v) for v in low][::-1], fill="toself",
+            edges = [(v, float(a), float(b)) for v, a, b in zip(xs, *bands[name], strict=True) if math.isfinite(a + b)]
+            figure.add_scatter(x=[v for v, _, _ in edges] + [v for v, _, _ in edges][::-1],
+                               y=[b for _, _, b in edges] + [a for _, a, _ in edges][::-1], fill="toself",
                                fillcolor=rgba(colour, 0.18), line={"width": 0}, hoverinfo="skip", showlegend=False, mode="lines")
-        figure.add_scatter(x=xs, y=[float(v) for v in y], name=name, mode="lines+markers" if markers else "lines",
+        ys = [float(v) if math.isfinite(v) else None for v in y]
+        figure.add_scatter(x=xs, y=ys, name=name, mode="lines+markers" if markers else "lines",
                            line={"color": colour, "width": 2.5, "dash": (dashes or {}).get(name, "solid")}, marker_size=7)
     return figure
 

@@ -113,7 +113,15 @@ def ranking(model: str, layer: str, label: str, kind: Kind = "iou") -> Ranking |
     if kind == "iou":
         found = dissection(model, layer)
         return found.ranking(label) if found is not None else None
-    return _ranking(model, layer, label, kind, _mark(model), _stamp("causes"), _stamp("ace"))
+    return _ranking(model, layer, label, kind, _mark(model), _stamp("ace"), _stamp("single"))
+
+
+def stored(kind: str, model: str, key: tuple[Any, ...], read: Callable[[], T]) -> T:
+    """`read()` of a stored result, kept until a run of this kind is added or removed or the model's weights change.
+
+    `key` says which result; read-only for everybody.
+    """
+    return _remembered(f"stored.{kind}", (model, *key, _mark(model), *_stamp(kind)), read)
 
 
 def _mark(model: str) -> str:

@@ -38,6 +38,7 @@ def visit(page: Page, address: str, title: str = "") -> None:
     if title:
         expect(page.get_by_role("heading", name=title, level=1)).to_be_visible(timeout=WAIT_MS)
         settled(page)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=WAIT_MS)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 

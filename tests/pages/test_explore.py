@@ -183,3 +183,26 @@ for page in ("overview", "layers", "units"):
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True,
                           check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_evidence_is_offered_while_it_is_not_stored_and_shown_once_it_is(toy: None, toy_runs: Path, tmp_path: Path, show: Show,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+
+    from core.nulls import nulls
+    from core.tightness import tightness
+    from pages.parts import state
+    from tests.toys import ToyGenerator, ToySegmenter
+
+    shutil.copytree(toy_runs, tmp_path / "runs")
+    store = Store(tmp_path / "runs", shipped=())
+    monkeypatch.setattr(state, "store", lambda: store)
+    assert [b.label for b in show("layers").button if b.label == "Measure"] == ["Measure"] * 2
+    found = {name: load(store, "toy", name) for name in ("layer1", "layer2")}
+    nulls(ToyGenerator(), ToySegmenter(), ["layer1"], range(16), level_seeds=range(1000, 1016), store=store)
+    tightness(ToyGenerator(), ToySegmenter(), found, range(2_000_000, 2_000_016), store=store)
+    app = show("layers")
+    assert not app.exception
+    assert [b for b in app.button if b.label == "Measure"] == []
+    assert "seeds 0–15" in texts(app)
+    assert "seeds 2000000–2000015" in texts(app)
