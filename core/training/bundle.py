@@ -44,8 +44,8 @@ def _encoder(store: Store, report: Report) -> None:
     from core.invert import load_encoder
     from core.invert.quality import bundle
 
-    chooser, judge = (segment.load(name) for name in zoo.card(MODEL).segmenters)
-    bundle(store, zoo.load(MODEL), load_encoder(MODEL), judge, chooser, scenes={0: 50, 50: 50, 300: 10}, report=report)
+    judge = segment.load(zoo.card(MODEL).segmenters[-1])
+    bundle(store, zoo.load(MODEL), load_encoder(MODEL), judge, scenes={0: 50, 50: 50, 300: 10}, report=report)
 
 
 def _benchmark(store: Store, report: Report) -> None:

@@ -154,24 +154,6 @@ def encoder(model: str, layer: str, images: int, scenes: float | None, lr: float
     click.echo(f"{path}: {path.stat().st_size / 2**20:.2f} MB")
 
 
-@main.command("encoder-figures")
-@click.option("--model", default="scenes", show_default=True, help="A known generator with an encoder.")
-@click.option("--long", "long_scenes", default=50, show_default=True, help="How many of the 50 scenes get 300 steps.")
-@click.option("--cache", is_flag=True, help="Keep the results in the cache instead of in the project.")
-@DEVICE_OPTION
-def encoder_figures(model: str, long_scenes: int, cache: bool, device: str) -> None:
-    """Calibrate "in domain", measure held-out scenes at 0, 50 and 300 steps, keep sample inversions; finished parts are kept."""
-    from core import segment, zoo
-    from core.invert import load_encoder
-    from core.invert.quality import bundle
-    from core.store import BUNDLED_RUNS, Store
-
-    names = zoo.card(model).segmenters
-    generator = zoo.load(model, device)
-    bundle(Store() if cache else Store(BUNDLED_RUNS, shipped=()), generator, load_encoder(model, device),
-           segment.load(names[-1], device), segment.load(names[0], device), scenes={0: 50, 50: 50, 300: long_scenes})
-
-
 @main.command()
 @click.argument("parts", nargs=-1)
 def bundle(parts: tuple[str, ...]) -> None:

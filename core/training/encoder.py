@@ -78,7 +78,7 @@ def train(config: EncoderConfig, generator: Generator, home: Path, *, stop_after
         optimiser.step()
         step += 1
         if clock.due_to_tell():
-            log.info("encoder: %s, loss %.3f", clock.line(step * config.batch), float(loss))
+            log.info("encoder: %s, loss %.3f", clock.line(step * config.batch), float(loss.detach()))
         if clock.due_to_save() or step == last:
             checkpoint.save(path, {"config": identity, "step": step, "net": net.state_dict(),
                                    "optimiser": optimiser.state_dict()})
