@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from core.segment import Segmenter
     from core.zoo.generator import Generator
 
-VERSION = 1
+VERSION = 2
 BATCH = {"cpu": 4}  # images a micro-batch; fixed, so that results are the same bits every time
 BATCH_GPU = 32
 CHECKPOINT_SECONDS = 5.0

@@ -199,20 +199,27 @@ def read(counts: Counts, grid: np.ndarray, levels: np.ndarray) -> tuple[np.ndarr
         scores.iqr(inter / total, above / total, truth / total).astype(np.float32)
 
 
-ARRAYS = ("levels", "level_grid", "iou", "iqr", "hist", "hist_edges", "top_seeds", "top_scores", "q99", "mean_present",
+STEPS = 63
+ARRAYS = ("levels", "level_grid", "iou", "iqr", "hist", "top_seeds", "top_scores", "q99", "mean_present",
           "label_share", "quantile_levels", "iqr_levels", "pair_iqr")
 
 
 def to_arrays(d: Dissection) -> dict[str, np.ndarray]:
-    """What is stored: small types, and the counts in byte planes, which compress well."""
+    """What is stored: small types, top maps in STEPS steps of their range, counts in byte planes, which compress well."""
     arrays = {name: getattr(d, name) for name in ARRAYS}
     low = d.top_acts.astype(np.float32).min((2, 3), keepdims=True)
     span = d.top_acts.astype(np.float32).max((2, 3), keepdims=True) - low
     steps = np.divide(d.top_acts - low, span, out=np.zeros(d.top_acts.shape, np.float32), where=span > 0)
-    arrays |= {"top_low": low, "top_span": span, "top_steps": np.round(steps * 255).astype(np.uint8),
+    arrays |= {"top_low": low, "top_span": span, "top_steps": np.round(steps * STEPS).astype(np.uint8),
+               "hist_range": d.hist_edges[:, [0, -1]],
                "pair_step": np.abs(d.level_grid[:, None, :] - d.pair_levels[:, :, None]).argmin(2).astype(np.uint8),
                "counts": _planes(d.counts.bins), "pixels": d.counts.pixels, "truth": d.counts.truth, "scope": d.counts.scope}
     return arrays
+
+
+def edges_of(ends: np.ndarray, bins: int) -> np.ndarray:
+    """(U,2) lowest and highest -> (U,bins+1) float32 equal bins."""
+    return np.linspace(ends[:, 0].astype(np.float64), ends[:, 1].astype(np.float64), bins + 1, axis=1).astype(np.float32)
 
 
 def _planes(x: np.ndarray) -> np.ndarray:
@@ -237,10 +244,11 @@ def from_saved(saved: Saved) -> Dissection:
     """A stored dissection. Raises StoreError when the record is not one of this version."""
     a, params = saved.arrays, saved.run.params
     try:
-        top = (a["top_low"] + a["top_span"] * (a["top_steps"].astype(np.float32) / 255)).astype(np.float16)
+        top = (a["top_low"] + a["top_span"] * (a["top_steps"].astype(np.float32) / STEPS)).astype(np.float16)
         grid = a["level_grid"]
         pair = np.take_along_axis(grid, a["pair_step"].astype(np.int64), 1)
         return Dissection(saved.run, str(params["layer"]), labels_of(saved.manifest), top_acts=top, pair_levels=pair,
+                          hist_edges=edges_of(a["hist_range"], a["hist"].shape[1]),
                           counts=Counts(_unplaned(a["counts"]), a["pixels"], a["truth"], a["scope"]),
                           threshold="quantile", **{name: a[name] for name in ARRAYS})
     except (KeyError, ValueError, TypeError) as error:

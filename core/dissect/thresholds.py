@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.dissect.record import Counts
+from core.dissect.record import Counts, edges_of
 from core.segment.base import Label
 from core.stats import CrossCounts, LabelMap, Quantiles, Resampling, Tail, dense, hazen, resampling, scores
 from core.stats.cells import cells, snapped
@@ -107,9 +107,9 @@ class LevelFinder:
         if len(maps) * self._to.grid[0] * self._to.grid[1] > ALL_VALUES:
             grid = snapped(grid, self._by)
         self._counts = CrossCounts(grid, self._columns, self._to, self._by)
-        low, high = (f((0, 2, 3)).cpu().numpy().astype(np.float64) for f in (maps.amin, maps.amax))
-        pad = np.where(high > low, 0.0, 0.5)
-        self._edges = np.linspace(low - pad, high + pad, HIST_BINS + 1, axis=1).astype(np.float32)
+        low, high = (f((0, 2, 3)).cpu().numpy() for f in (maps.amin, maps.amax))
+        pad = np.where(high > low, np.float32(0), np.float32(0.5))
+        self._edges = edges_of(np.stack([low - pad, high + pad], 1), HIST_BINS)
         for acts, labels in self._waiting:
             self._counts.add(acts, labels)
         self._waiting.clear()

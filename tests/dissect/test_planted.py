@@ -124,7 +124,7 @@ def test_a_second_request_answers_from_disk(store: Store) -> None:
                 got = getattr(again[layer], name)
                 assert got.dtype == value.dtype
                 assert got.shape == value.shape
-                np.testing.assert_allclose(got, value, atol=0.02 if name == "top_acts" else 0, rtol=0, err_msg=name)
+                np.testing.assert_allclose(got, value, atol=0.05 if name == "top_acts" else 0, rtol=0, err_msg=name)
         np.testing.assert_array_equal(d.counts.bins, again[layer].counts.bins)
 
 
