@@ -285,4 +285,7 @@ tabs = st.tabs(TABS, key="tab", bind="query-params", on_change="rerun")
 for tab, body in zip(tabs, (same_picture, real_photos, evidence.known_holes, evidence.report_table), strict=True):
     if tab.open:
         with tab:
-            body()
+            try:
+                body()
+            except GanLabError as problem:
+                frame.failed(problem)

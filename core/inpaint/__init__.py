@@ -8,9 +8,21 @@ A new method is a file with a `Fill`, and one entry here; the contract test then
 """
 from __future__ import annotations
 
-from core.errors import MissingPackage, UnknownName
-from core.inpaint import biharmonic, diffusion, harmonic, patchmatch
-from core.inpaint.base import Filled, Hole, Inpainter, composite, default_feather, default_grow, fill_hole, make_hole
+from functools import partial
+
+from core.errors import UnknownName
+from core.inpaint import biharmonic, deep, diffusion, harmonic, patchmatch
+from core.inpaint.base import (
+    Filled,
+    Hole,
+    Inpainter,
+    composite,
+    default_feather,
+    default_grow,
+    fill_hole,
+    make_hole,
+    unusable,
+)
 
 __all__ = ["REGISTRY", "Filled", "Hole", "Inpainter", "composite", "default_feather", "default_grow", "fill_hole", "get",
            "make_hole", "names"]
@@ -34,6 +46,10 @@ REGISTRY: dict[str, Inpainter] = {
                   max_hole=biharmonic.MAX_HOLE),
         Inpainter("harmonic", "Harmonic", harmonic.harmonic,
                   "The smoothest fill there is: fog. The floor every other method must beat."),
+        Inpainter("lama", "LaMa", deep.lama(), "A learned fill for large holes, from a file of your own. Trained on Places2.",
+                  missing=partial(deep.missing, deep.LAMA)),
+        Inpainter("migan", "MI-GAN", deep.migan(), "A small learned fill, from a file of your own. Trained on Places2.",
+                  missing=partial(deep.missing, deep.MIGAN)),
     )
 }
 
@@ -44,11 +60,11 @@ def names(*, usable: bool = True) -> list[str]:
 
 
 def get(name: str) -> Inpainter:
-    """A method by name. Raises UnknownName, and MissingPackage for one that cannot run here."""
+    """A method by name. Raises UnknownName, and MissingPackage or MissingWeights for one that cannot run here."""
     if name not in REGISTRY:
         raise UnknownName("inpainting method", name, REGISTRY)
     method = REGISTRY[name]
     reason = method.missing()
     if reason:
-        raise MissingPackage(f"{method.title} ({reason})", method.needs)
+        raise unusable(method, reason)
     return method

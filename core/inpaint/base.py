@@ -15,7 +15,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from core.errors import BadInput, MissingPackage
+from core.errors import BadInput, GanLabError, MissingPackage, MissingWeights
 from core.image import MAX_PIXELS, check_mask, check_rgb
 
 MAX_SIDE = 1024
@@ -40,7 +40,8 @@ def _always() -> str:
 class Inpainter:
     """One way to fill a hole.
 
-    fill: the bare method; about: what it does, in a sentence; needs: the package or file it cannot work without;
+    fill: the bare method; about: what it does, in a sentence; needs: the package it cannot work without ("" also for methods
+    that need a file, whose `missing` says which);
     missing: "" when it can be used, else why not; avoids: takes a "do not copy from here" mask; max_side and max_hole:
     the most pixels along a side, and inside the hole, it is given (larger ones are shrunk first).
     """
@@ -94,6 +95,12 @@ class Filled:
     seconds: float
     cpu: float
     overhead: float
+
+
+def unusable(method: Inpainter, reason: str) -> GanLabError:
+    """The error of a method that cannot be used here."""
+    return MissingPackage(f"{method.title} ({reason})", method.needs) if method.needs else \
+        MissingWeights(f"{method.title} cannot be used yet: {reason}")
 
 
 def default_grow(shape: tuple[int, int]) -> int:
@@ -150,12 +157,12 @@ def fill_hole(method: Inpainter, image: np.ndarray, mask: np.ndarray, *, avoid: 
     to a window around the hole, shrunk where that is still too large, and the fill is enlarged back.
 
     Raises BadInput (wrong type, size or value; a hole of more than 90 %; nothing left to copy from; `avoid` given to a
-    method that does not copy), MissingPackage.
+    method that does not copy), MissingPackage, MissingWeights.
     """
     started = time.perf_counter()
     reason = method.missing()
     if reason:
-        raise MissingPackage(f"{method.title} ({reason})", method.needs)
+        raise unusable(method, reason)
     _check_size(image)
     image = check_rgb(image)
     shape = (image.shape[0], image.shape[1])
