@@ -25,6 +25,7 @@ def write(path: Path, state: dict[str, Tensor], meta: dict[str, str]) -> None:
     aside = path.with_suffix(".tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.detach().cpu().to(torch.float16).contiguous() for k, v in state.items()}, aside, metadata=meta)
+    aside.chmod(0o644)      # safetensors writes for the owner alone
     aside.replace(path)
 
 

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from core.segment.bundled import BundledSegmenter
 from core.segment.nets import UNet, placed
-from core.training import checkpoint, critics, fast
+from core.training import checkpoint, critics, fast, grow
 from core.training.pool import Pool, open_pool, world_mark
-from core.training.watch import append, watch, world_reading
+from core.training.watch import Reading, append, watch, world_reading
 from core.zoo.proggan import ProgGANNet
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class GanConfig:
     r1: float = 1.0
     r1_every: int = 16
     ema_images: int = 6_000
+    grow_images: int = 4_000
 
     @property
     def side(self) -> int:
@@ -99,6 +100,7 @@ def train(config: GanConfig, home: Path, segmenter: BundledSegmenter, *, device:
           watch_every: int = 4_000, compiled: bool = False) -> State:
     """Trains until `config.images` pictures were seen, from the checkpoint `gan-<side>.pt` if there is one.
 
+    Without one it grows from the checkpoint of half the side, if there is that (`core.training.grow`).
     `segmenter` is the dissector: the frozen features, and the figures in `gan-<side>.jsonl`. The judge has no place here.
     """
     where = torch.device(device)
@@ -111,24 +113,35 @@ def train(config: GanConfig, home: Path, segmenter: BundledSegmenter, *, device:
     if not _resume(path, identity, state):
         state.heads.calibrate(critics.feature_maps(features, _real(config, pool, 0).to(where)))
     state.set_rates(config)
+    smaller = checkpoint.load(home / f"gan-{config.side // 2}.pt")
+    if state.images == 0 and smaller is not None:
+        _grow(config, state, smaller, features, pool, where)
     world = world_reading(segmenter, pool) if watch_every else None
     generate: Callable[[ProgGANNet, Tensor], Tensor] = torch.compile(fast.forward) if compiled else fast.forward
     clock = checkpoint.Clock(state.images, config.images)
-    while state.images < config.images:
-        pool.add_some()
-        figures = step(config, state, features, pool, where, generate)
-        if clock.due_to_tell():
-            log.info("%s; %s", clock.line(state.images), " ".join(f"{k} {v:.3f}" for k, v in figures.items()))
-        if world is not None and state.images // watch_every != (state.images - config.batch) // watch_every:
-            seen, sheet = watch(state.ema, segmenter, world)
-            append(home / f"gan-{config.side}.jsonl", {"images": state.images, **seen, **figures})
-            (home / "sheets").mkdir(exist_ok=True)
-            (home / "sheets" / f"gan-{config.side}-{state.images:07d}.png").write_bytes(sheet)
-            log.info("%d images: Fréchet %.3f", state.images, seen["frechet"])
-        if clock.due_to_save():
-            checkpoint.save(path, {"config": identity, **state.state_dict()})
+    with checkpoint.Stop() as stop:
+        while state.images < config.images and not stop.asked:
+            pool.add_some()
+            figures = step(config, state, features, pool, where, generate)
+            if clock.due_to_tell():
+                log.info("%s; %s", clock.line(state.images), " ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+            if world is not None and state.images // watch_every != (state.images - config.batch) // watch_every:
+                _look(config, state, segmenter, world, home, figures)
+            if clock.due_to_save():
+                checkpoint.save(path, {"config": identity, **state.state_dict()})
     checkpoint.save(path, {"config": identity, **state.state_dict()})
     return state
+
+
+def _look(config: GanConfig, state: State, segmenter: BundledSegmenter, world: Reading, home: Path,
+          figures: dict[str, float]) -> None:
+    """One line more in the log of figures, and a sheet."""
+    seen, sheet = watch(state.ema, segmenter, world)
+    line = {"images": state.images, "dissector": segmenter.fingerprint[:12], **seen, **figures}
+    append(home / f"gan-{config.side}.jsonl", line)
+    (home / "sheets").mkdir(exist_ok=True)
+    (home / "sheets" / f"gan-{config.side}-{state.images:07d}.png").write_bytes(sheet)
+    log.info("%d images: Fréchet %.3f", state.images, seen["frechet"])
 
 
 def step(config: GanConfig, state: State, features: UNet, pool: Pool, device: torch.device,
@@ -161,6 +174,33 @@ def step(config: GanConfig, state: State, features: UNet, pool: Pool, device: to
     _average(config, state)
     losses = {"by_heads": float(by_heads.detach()), "by_picture": float(by_picture.detach())}
     return figures | losses | {"weight": weight}
+
+
+def _grow(config: GanConfig, state: State, smaller: dict[str, Any], features: UNet, pool: Pool, device: torch.device) -> None:
+    """New blocks imitate the smaller generator enlarged while the critics learn the new size. Changes `state` in place."""
+    small = placed(grow.small_of(smaller, "g"), device)
+    grow.adopt(state.g, small)
+    kept = state.picture.state_dict()
+    old = {k: v for k, v in smaller["picture"].items() if k in kept and v.shape == kept[k].shape}
+    state.picture.load_state_dict({**kept, **old})
+    optimizer = torch.optim.Adam(grow.new_parameters(state.g), lr=config.lr, betas=(0.5, 0.99))
+    half = torch.autocast(device.type, dtype=torch.bfloat16)
+    for number in range(config.grow_images // config.batch):
+        rng = torch.Generator().manual_seed(config.seed * 1_000_003 + number + 250_000_003)
+        z = torch.randn(config.batch, config.sizes[0], generator=rng).to(device)
+        with half:
+            loss, fake = grow.imitation_loss(state.g, small, z)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        real, shown = _real(config, pool, number).to(device), fake.detach().float()
+        with half, torch.no_grad():
+            real_maps, fake_maps = critics.feature_maps(features, real), critics.feature_maps(features, shown)
+        _teach_critics(config, state, real, shown, real_maps, fake_maps, number, half)
+    log.info("grown to %d px; mean squared gap to the old pictures %.4f", config.side, float(loss.detach()))
+    state.ema.load_state_dict(state.g.state_dict())
+    grow.adopt(state.ema, placed(grow.small_of(smaller, "ema"), device))
+    state.history.append({"images": 0, "grown_from": config.side // 2, "after": smaller["images"]})
 
 
 def _real(config: GanConfig, pool: Pool, number: int) -> Tensor:

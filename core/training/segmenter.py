@@ -78,16 +78,17 @@ def train(config: SegmenterConfig, home: Path, *, device: str = "cpu", stop_afte
     clock = checkpoint.Clock(step * config.batch, config.images)
     last = steps if stop_after is None else min(steps, stop_after // config.batch)
     forward = torch.compile(net, dynamic=False) if compiled else net
-    while step < last:
-        for group in optimizer.param_groups:
-            group["lr"] = config.lr * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        images, labels = _batch(config, pool, step)
-        loss = _train_step(forward, net, optimizer, images.to(device), labels.to(device))
-        step += 1
-        if clock.due_to_tell():
-            log.info("%s: %s, loss %.3f", config.which, clock.line(step * config.batch), float(loss))
-        if clock.due_to_save():
-            _save(path, identity, net, optimizer, step)
+    with checkpoint.Stop() as stop:
+        while step < last and not stop.asked:
+            for group in optimizer.param_groups:
+                group["lr"] = config.lr * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            images, labels = _batch(config, pool, step)
+            loss = _train_step(forward, net, optimizer, images.to(device), labels.to(device))
+            step += 1
+            if clock.due_to_tell():
+                log.info("%s: %s, loss %.3f", config.which, clock.line(step * config.batch), float(loss))
+            if clock.due_to_save():
+                _save(path, identity, net, optimizer, step)
     _save(path, identity, net, optimizer, step)
     return net
 

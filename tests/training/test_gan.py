@@ -33,6 +33,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("training")
 
 
+@pytest.fixture(autouse=True)
+def small_critics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same critics, narrow enough for a test."""
+    monkeypatch.setattr(critics, "HEAD_WIDTH", 8)
+    monkeypatch.setattr(critics.PictureCritic, "widths", dict.fromkeys(critics.PictureCritic.widths, 8))
+
+
 def run(home: Path, config: gan.GanConfig, seed: int = 0) -> gan.State:
     return gan.train(config, home, dissector(seed), watch_every=0)
 
@@ -80,6 +87,24 @@ def test_generator_and_critics_learn_and_the_average_lags(home: Path) -> None:
         assert not torch.equal(value, start[key]), key
         moved, lagged = (value - start[key]).norm(), (last.ema.state_dict()[key] - start[key]).norm()
         assert 0 < lagged < moved, key
+
+
+def test_growing_keeps_the_pictures_and_the_blocks(home: Path) -> None:
+    forget(home)
+    small = run(home, CONFIG)
+    config = replace(CONFIG, sizes=(*CONFIG.sizes, 8), images=0, grow_images=400)
+    large = run(home, config)
+    (home / "gan-64.pt").unlink()
+    for name in ("layer1", "layer8"):
+        for key, value in getattr(small.ema, name).state_dict().items():
+            assert torch.equal(value, getattr(large.ema, name).state_dict()[key])
+    z = torch.randn(8, CONFIG.sizes[0], generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        old, new = small.g(z), torch.nn.functional.avg_pool2d(large.g(z), 2)
+    assert new.shape == old.shape
+    left = (new - old).square().mean() / (old - old.mean()).square().mean()
+    assert left < 0.6
+    assert large.history[-1]["grown_from"] == 32
 
 
 def test_history_tells_what_changed_and_when(home: Path) -> None:
