@@ -10,10 +10,10 @@ NAMES = {"frechet": "Fréchet distance", "kernel": "kernel distance", "precision
 BETTER = {"frechet": "lower", "kernel": "lower", "precision": "higher", "recall": "higher"}
 
 
-def quality_figure(outcome: Quality, name: str = "frechet", *, height: int = 320) -> go.Figure:
+def quality_figure(outcome: Quality, name: str = "frechet", *, height: int = 380) -> go.Figure:
     """One figure for untouched, units off and every random draw, on random pictures and on those that show the units most."""
-    figure = blank("", f"{NAMES[name]} to real ({BETTER[name]} is better)", height)
-    places = {"random": "random pictures", "worst": "pictures with these units most on"}
+    figure = blank("", f"{NAMES[name]}, {BETTER[name]} is better", height)
+    places = {"random": "random pictures", "worst": "worst pictures"}
     for which, place in places.items():
         draws = outcome.figures[which, name][2:]
         first = which == "random"

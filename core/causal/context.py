@@ -47,7 +47,7 @@ def context(generator: Generator, scorer: Segmenter, ranking: Ranking, values: n
     def work(pieces: Pieces) -> tuple[Arrays, list[str]]:
         device = generator.device
         chosen = torch.tensor([units], device=device)
-        levels = torch.from_numpy(np.asarray(values, np.float32)).to(device)
+        levels = torch.from_numpy(np.array(values, np.float32)).to(device)
         seeds = range(CONTEXT_SEEDS, CONTEXT_SEEDS + images)
         gain, before = [], []
         with torch.inference_mode():

@@ -64,7 +64,7 @@ def curves(generator: Generator, scorer: Segmenter, rankings: Sequence[Ranking],
 
     def work(pieces: Pieces) -> tuple[Arrays, list[str]]:
         bench = _Bench(generator, scorer, layer, label_id(scorer.labels, name), grid_for(layer_info(generator, layer).size),
-                       torch.from_numpy(np.asarray(values, np.float32)).to(generator.device), counts)
+                       torch.from_numpy(np.array(values, np.float32)).to(generator.device), counts)
         whole = 2 * len(counts) * (len(rankings) * images + draws * few)
         seen = bench.look(images, lambda d: report(0, whole, f"looking for {name}: {d} pictures"))
         names, parts = [], []

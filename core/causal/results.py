@@ -237,6 +237,17 @@ def context_of(saved: Saved) -> Context:
                    (p["grid"][0], p["grid"][1]), a["seeds"], a["gain"], a["before"])
 
 
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's rank correlation of (U,) and (U,); equal values share their mean rank; nan when one side is all equal."""
+    ranks = []
+    for x in (a, b):
+        lower = (x[None] < x[:, None]).sum(1)
+        ranks.append(lower + ((x[None] == x[:, None]).sum(1) - 1) / 2)
+    if min(r.std() for r in ranks) == 0:
+        return float("nan")
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
 def strip(pictures: Sequence[np.ndarray]) -> np.ndarray:
     """Square pictures (H,H,3) -> (bytes,) uint8: a JPEG of all side by side."""
     return np.frombuffer(encode(np.concatenate(list(pictures), axis=1), "JPEG", quality=93), np.uint8)

@@ -1,0 +1,294 @@
+"""Which units cause a class: ranking by average causal effect, tested by removal and insertion against controls."""
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core import causal, probe
+from core.causal import Context, Curves, Single, figures
+from core.causal.results import RANDOM
+from core.causal.study import Plan, study, two_segmenters
+from core.dissect import Dissection
+from core.errors import GanLabError
+from core.jobs import Report, interactive
+from core.scenes import BRUSHES
+from core.units import Ranking, UnitSet
+from pages.parts import charts, frame, gallery, pickers, state
+
+ORDERS = {"causal effect (ACE)": "ace", "IoU": "iou", "single effect": "single"}
+TITLES = {kind: title for title, kind in ORDERS.items()}
+COSTS = {"quick": "About 5 minutes on one core; the first class of a layer about 10.",
+         "code": "The published program's constants: hours on a CPU, minutes on a GPU.",
+         "paper": "The paper's constants: hours on a CPU, minutes on a GPU."}
+ROW, TILE, LIVE = 6, 128, 6
+
+
+def found_curves(label: str) -> Curves | None:
+    read = partial(causal.load_curves, state.store(), state.model(), state.layer(), label)
+    return state.stored("curves", state.model(), (state.layer(), label), read)
+
+
+def found_context(label: str) -> Context | None:
+    read = partial(causal.load_context, state.store(), state.model(), state.layer(), label)
+    return state.stored("context", state.model(), (state.layer(), label), read)
+
+
+def found_single() -> Single | None:
+    read = partial(causal.load_single, state.store(), state.model(), state.layer())
+    return state.stored("single", state.model(), (state.layer(),), read)
+
+
+def measured() -> list[str]:
+    """Classes with stored curves in this layer."""
+    entries = state.store().find("curves", model=state.model(), layer=state.layer())
+    return [str(e.manifest["run"]["params"]["label"]) for e in entries]
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------------
+def run_study(model: str, layer: str, label: str, preset: str, report: Report) -> None:
+    report(0, 1, "opening the models")
+    study(model, layer, label, plan=Plan(causal.PRESETS[preset]), store=state.store(), report=report)
+
+
+def offer(label: str, preset: str, *, again: bool = False) -> None:
+    """The job that measures a class."""
+    model, layer = state.model(), state.layer()
+    pickers.job_panel.show(f"causes:{model}:{layer}:{label}:{preset}", f"Measure what causes {label} in {layer} ({preset})",
+                           partial(run_study, model, layer, label, preset), button="Measure again" if again else "Measure it",
+                           note=COSTS[preset], again=True)
+
+
+# --- the answer -------------------------------------------------------------------------------------------------------------
+def headline(c: Curves, order: str, n: int) -> None:
+    """What the chosen number of units does, in one sentence, beside the control."""
+    at = c.counts.index(n)
+    left, chance = c.area_left(order), c.area_left(RANDOM)
+    gain = c.gain(order)
+    st.markdown(f"Switching off the first **{n}** units by {TITLES[order]} leaves **{100 * left.mean[at]:.0f} %** of the "
+                f"{frame.escape(c.label.name)} ({100 * left.lo[at]:.0f} to {100 * left.hi[at]:.0f} %); {n} random units leave "
+                f"{100 * chance.mean[at]:.0f} %. Inserted into one cell, they add {100 * gain.mean[at]:.2f} % of the picture.")
+
+
+def rows(c: Curves, what: str) -> None:
+    """Kept pictures before and after, one above the other."""
+    before, after = ("before", "removed") if what == "remove" else ("insert_before", "inserted")
+    first, second = c.pictures(before)[:ROW], c.pictures(after)[:ROW]
+    if not first:
+        return
+    both = [gallery.fitted(p, TILE) for p in (*first, *second)]
+    doing = "off" if what == "remove" else "inserted into one cell"
+    gallery.show(gallery.png(gallery.sheet(both, len(first), background=128)),
+                 alt=f"{len(first)} pictures before (above) and with 20 units {doing} (below)", stretch=True)
+    seeds = (c.seeds if what == "remove" else c.insert_seeds)[:len(first)]
+    st.caption(f"Above: as generated. Below: the first 20 units by causal effect {doing}. Seeds {', '.join(map(str, seeds))}, "
+               f"the first {'that show the class' if what == 'remove' else 'of the range'}.")
+
+
+def curve_charts(c: Curves) -> None:
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Removal", anchor=False)
+        charts.show(figures.curves_figure(c, "remove"), key="curve.remove", alt=curve_text(c, "remove"))
+        rows(c, "remove")
+    with right:
+        st.subheader("Insertion", anchor=False)
+        charts.show(figures.curves_figure(c, "insert"), key="curve.insert", alt=curve_text(c, "insert"))
+        rows(c, "insert")
+    draws, per = c.random_removed.shape[0], c.random_removed.shape[2]
+    frame.caption(model=state.model(), layer=c.layer, class_=c.label.name,
+                  removal=f"{len(c.seeds)} pictures that show it, of {c.scanned} from seed {int(c.run.params['first_seed'])}",
+                  insertion=f"{len(c.insert_seeds)} pictures, one cell each",
+                  bands=f"95 % over pictures; for random 95 % over {draws} draws on {per} pictures each",
+                  chosen_by=", ".join(c.run.params["choosers"]), scored_by=c.run.params["scorer"])
+    if c.one_segmenter:
+        st.warning("This model has only one segmenter here, so the network that chose the units also scores them. Effects may "
+                   "look larger than they are.", icon=":material/balance:")
+
+
+def curve_text(c: Curves, mode: str) -> str:
+    n = min(c.counts, key=lambda k: abs(k - 20))
+    at = c.counts.index(n)
+    values = {o: (c.area_left(o) if mode == "remove" else c.gain(o)).mean[at] for o in (*c.orders, RANDOM)}
+    return f"{mode} {c.label.name}, {n} units: " + ", ".join(f"{figures.TITLES[o]} {100 * v:.1f} %" for o, v in values.items())
+
+
+# --- units ------------------------------------------------------------------------------------------------------------------
+def open_point() -> None:
+    chosen = charts.clicked("scatter")
+    if chosen:
+        state.put("causes.goto", int(chosen[0]))
+
+
+def scatter(d: Dissection, label: str, learned: Ranking, single: Single | None) -> None:
+    """Agreement against effect; a click opens the unit."""
+    effect = single_effect(single, label)
+    kinds = {"single effect": effect, "α (ACE)": learned.score}
+    known = [name for name, values in kinds.items() if values is not None]
+    kind = st.segmented_control("Effect", known, default=known[0], required=True, key="effect", label_visibility="collapsed")
+    values = kinds[kind]
+    title = "share of the class that vanishes, alone" if kind == "single effect" else "α"
+    iou = d.iou[:, d.column(label)]
+    figure = figures.scatter_figure(iou, np.asarray(values), effect_title=title, highlighted=learned.top(20))
+    charts.show(figure, key="scatter", on_click=open_point,
+                alt=f"Every unit of {d.layer}: IoU with {label} against its causal effect")
+    st.caption(f"Across: how well a unit agrees with the class. Up: how much of it the unit causes. Rank correlation "
+               f"{causal.rank_correlation(iou, np.asarray(values)):.2f}. Far right and low: units that only go along. Click a "
+               "point to open the unit.")
+
+
+def single_effect(single: Single | None, label: str) -> np.ndarray | None:
+    if single is None or not any(x.name == label and single.before[x.id] for x in single.labels[1:]):
+        return None
+    return single.effect(label)
+
+
+def unit_table(d: Dissection, label: str, learned: Ranking, single: Single | None, order: str, n: int) -> tuple[int, ...]:
+    """The first n units by the chosen order, each with its numbers."""
+    effect = single_effect(single, label)
+    orders = {"ace": learned.order, "iou": d.ranking(label).order,
+              "single": np.argsort(-effect, kind="stable") if effect is not None else learned.order}
+    units = tuple(int(u) for u in orders[order][:n])
+    iou = d.iou[:, d.column(label)]
+    place = {name: np.argsort(o) + 1 for name, o in orders.items()}
+    table = pd.DataFrame([{"unit": u, "α (ACE)": learned.score[u], "IoU": iou[u], "IoU rank": place["iou"][u],
+                           **({"single effect": effect[u]} if effect is not None else {}), "best label": d.best(u)[0].name}
+                          for u in units])
+    number = partial(st.column_config.NumberColumn, format="%.3f")
+    st.dataframe(table, hide_index=True, height=380, column_config={
+        "α (ACE)": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.2f"), "IoU": number(),
+        "single effect": number(help="Share of the class's pixels that vanish when this unit alone is off")})
+    return units
+
+
+def use(d: Dissection, label: str, order: str, units: tuple[int, ...], learned: Ranking) -> None:
+    """The chosen units into the shared basket, and on to other pages."""
+    values = causal.load_values(state.store(), learned)
+    levels = tuple(float(values[u]) for u in units) if values is not None else ()
+    new = UnitSet(f"{label}: {len(units)} by {TITLES[order]}", state.model(), d.layer, units, levels)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(f"Add these {len(units)} units to the basket", key="to_basket", icon=":material/shopping_basket:"):
+            state.add_to_basket(new)
+            st.toast(f"{len(units)} units are in the basket: paint, artifacts and compare can use them")
+        pickers.go("paint", f"Paint with {label}", class_=label)
+        pickers.go("artifacts", "Artifacts")
+        st.download_button("Ranking as CSV", ranking_csv(d, label, learned), f"{label}-ranking.csv", "text/csv",
+                           icon=":material/download:")
+
+
+def ranking_csv(d: Dissection, label: str, learned: Ranking) -> str:
+    effect = single_effect(found_single(), label)
+    iou = d.iou[:, d.column(label)]
+    rows_ = [{"unit": int(u), "label": label, "iou": float(iou[u]), "ace": float(learned.score[u]),
+              "single_effect": float(effect[u]) if effect is not None else None} for u in learned.order]
+    return pd.DataFrame(rows_).to_csv(index=False)
+
+
+# --- what else ---------------------------------------------------------------------------------------------------------------
+def side_effects(c: Curves, order: str, n: int) -> None:
+    inside, outside = c.change(order, n)
+    told = ", ".join(f"{e.label.name} {e.left:.2f}" for e in c.side_effects(order, n)[:6])
+    charts.show(figures.side_figure(c, order, n), key="side", alt=f"What became of the classes with {n} units off: {told}")
+    st.caption(f"Areas of all classes over the same pictures, 1 = as before. Pixels change by {inside:.1f} grey levels (of 255) "
+               f"within the {c.label.name} and by {outside:.1f} outside it.")
+
+
+def context_table(x: Context) -> None:
+    told = ", ".join(f"{p.label.name} {100 * p.gain:.2f} %" for p in x.table()[:6])
+    charts.show(figures.context_figure(x), key="context", alt=f"{x.label.name} gained by what was there before: {told}")
+    st.caption(f"{len(x.units)} units inserted at each of {x.grid[0]} × {x.grid[1]} cells of {len(x.seeds)} pictures, one at "
+               f"a time ({x.gain.size} edits). Rows: what the scorer saw at the cell's middle before. Bars: 95 % over pictures.")
+
+
+@st.fragment
+def try_out(units: tuple[int, ...], label: str, layer: str) -> None:
+    """The chosen units off, on a row of seeds of one's own."""
+    start = int(st.number_input("First seed", 0, pickers.MAX_SEED - LIVE, 0, LIVE, key="row", bind="query-params"))
+    key = (state.model(), layer, units, start)
+    try:
+        sheet = state.remember("causes.row", key, partial(row_sheet, state.model(), layer, units, start))
+    except GanLabError as error:
+        frame.failed(error, "The generator cannot be used")
+        return
+    gallery.show(sheet, alt=f"Six pictures before (above) and with {len(units)} units for {label} off (below)", stretch=True)
+    frame.caption(model=state.model(), layer=layer, seeds=range(start, start + LIVE), units=len(units))
+
+
+def row_sheet(model: str, layer: str, units: tuple[int, ...], start: int) -> bytes:
+    generator = state.generator(model)
+    with interactive():
+        pairs = [probe.switched_off(generator, seed, layer, units) for seed in range(start, start + LIVE)]
+    tiles = [gallery.fitted(p, TILE) for p in (*(b for b, _ in pairs), *(a for _, a in pairs))]
+    return gallery.png(gallery.sheet(tiles, LIVE, background=128))
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------------
+frame.begin("Causes", "Find the units that **cause** a class, not only those that agree with it, and see what removing or "
+                      "inserting them does.")
+goto = state.get("causes.goto")
+if goto is not None:
+    state.drop("causes.goto")
+    st.switch_page("pages/units.py", query_params={"unit": str(goto)})
+
+found = pickers.dissected(state.model(), state.layer())
+ready = [name for name in measured() if any(x.name == name for x in found.labels)]
+names = [*dict.fromkeys([*(b for b in BRUSHES if b in ready), *sorted(ready), *pickers.names_by_units(found)])]
+one, two, three = st.columns([3, 3, 4], vertical_alignment="bottom")
+with one:
+    name = pickers.label(found, default=ready[0] if "tree" not in ready and ready else "tree", only=names)
+learned = state.ranking(state.model(), state.layer(), name, "ace")
+curves = found_curves(name)
+alone = found_single()
+if learned is None or curves is None:
+    done = f" Measured already: {', '.join(ready)}." if ready else ""
+    st.info(f"What causes **{frame.escape(name)}** in {frame.escape(state.layer())} has not been measured yet. The measurement "
+            "learns how much each unit matters, switches units off one by one, and tests the order against IoU and chance on "
+            f"pictures it has not seen.{done}", icon=":material/science:")
+    offer(name, "quick")
+    if not two_segmenters(state.model()):
+        st.caption("This model has one segmenter only: it would both choose the units and score them.")
+    st.stop()
+
+kinds = [title for title, kind in ORDERS.items() if kind in curves.orders]
+with two:
+    order = ORDERS[st.selectbox("Units ordered by", kinds, key="order", bind="query-params")]
+with three:
+    counts = list(curves.counts)
+    n = int(st.select_slider("Number of units", counts, 20 if 20 in counts else counts[-1], key="n", bind="query-params"))
+headline(curves, order, n)
+curve_charts(curves)
+
+st.header("The units", anchor=False)
+left, right = st.columns(2, gap="large")
+with left:
+    chosen = unit_table(found, name, learned, alone, order, n)
+with right:
+    scatter(found, name, learned, alone)
+use(found, name, order, chosen, learned)
+how = learned.run.params
+frame.caption(model=state.model(), layer=found.layer, class_=name, preset=how["preset"], steps=how["steps"],
+              pictures=how["pool"], chosen_by=how["segmenter"],
+              single_effects=f"{alone.seeds[1] - alone.seeds[0]} pictures" if alone else "not measured")
+
+st.header("What else happens", anchor=False)
+left, right = st.columns(2, gap="large")
+with left:
+    st.subheader("Side effects", anchor=False)
+    side_effects(curves, order, n)
+with right:
+    st.subheader("Where it can appear", anchor=False)
+    context = found_context(name)
+    if context is not None:
+        context_table(context)
+    else:
+        st.caption("Not measured for this class.")
+
+st.header("Look at other pictures", anchor=False)
+if st.toggle(f"Switch off the {n} chosen units on pictures of your own choice", key="live"):
+    try_out(chosen, name, found.layer)
+
+with st.expander("Measure again, or with the published constants"):
+    preset = st.selectbox("Constants", list(causal.PRESETS), key="preset")
+    offer(name, preset, again=True)

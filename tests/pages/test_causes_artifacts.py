@@ -1,0 +1,147 @@
+"""The causes and artifacts pages in this process, on the planted generator: stored results, ticks, the cleaned model."""
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import artifacts
+from core.artifacts import load_scores
+from core.artifacts.quality import quality
+from core.artifacts.scores import artifact_scores
+from core.causal.presets import PRESETS
+from core.causal.study import Plan, measure
+from core.dissect import load
+from core.edits import ablation, render
+from core.image import to_u8
+from core.store import Store
+from tests import toys
+
+Show = Callable[..., AppTest]
+SETTING = replace(PRESETS["quick"], pool=48, train=16, evaluate=4, steps=30, samples=8, rate=0.05)
+SMALL = Plan(SETTING, single=8, images=8, draws=3, random_images=4, context=6)
+
+
+class Judge(toys.ToySegmenter):
+    name = "toy-judge"
+    fingerprint = "toy-judge-1"
+
+
+@pytest.fixture
+def store(toy: None, toy_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The toy's dissection in a store of one's own."""
+    from pages.parts import state
+
+    shutil.copytree(toy_runs, tmp_path / "runs")
+    kept = Store(tmp_path / "runs", shipped=())
+    monkeypatch.setattr(state, "store", lambda: kept)
+    return kept
+
+
+@pytest.fixture
+def measured(store: Store) -> Store:
+    """Besides the dissection what causes tree, and artifact scores with the test of the automatic list."""
+    generator, chooser = toys.ToyGenerator(), toys.ToySegmenter()
+    d = load(store, "toy", "layer1")
+    assert d is not None
+    measure(generator, chooser, Judge(), d, "tree", plan=SMALL, store=store)
+    real = to_u8(render(generator, generator.z_for_seeds(range(700, 740)), [ablation("layer1", [toys.SMEAR])]))
+    found = artifact_scores(generator, chooser, d, real, reference="scenes", images=64, store=store)
+    quality(generator, Judge(), "layer1", found.top(2), real, images=16, draws=3, reference="scenes", store=store)
+    return store
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join([*(m.value for m in app.markdown), *(c.value for c in app.caption), *(i.value for i in app.info)])
+
+
+def test_causes_opens_with_the_answer_its_control_and_who_scored(show: Show, measured: Store) -> None:
+    app = show("causes")
+    assert not app.exception
+    said = texts(app)
+    assert "leaves **0 %** of the tree" in said
+    assert "random units leave" in said
+    assert "scored by toy\\-judge" in said
+    assert "chosen by toy" in said
+    table = app.dataframe[0].value
+    assert int(table["unit"].iloc[0]) == toys.TREE
+    assert float(table["single effect"].iloc[0]) == 1.0
+
+
+def test_the_order_and_number_of_units_change_the_answer(show: Show, measured: Store) -> None:
+    app = show("causes", order="IoU", n="1")
+    assert "first **1** units by IoU" in texts(app)
+    assert len(app.dataframe[0].value) == 1
+
+
+def test_chosen_units_go_into_the_shared_basket_with_their_values(show: Show, measured: Store) -> None:
+    app = show("causes", n="2")
+    app.button(key="to_basket").click().run()
+    assert not app.exception
+    (kept,) = app.session_state["basket.sets"]
+    assert kept.layer == "layer1"
+    assert kept.units[0] == toys.TREE
+    assert 3 <= kept.values[0] <= 4
+
+
+def test_a_class_that_is_not_measured_is_offered_not_failed(show: Show, measured: Store) -> None:
+    app = show("causes", class_="door")
+    assert not app.exception
+    assert "has not been measured yet" in texts(app)
+    assert any(b.label == "Measure it" for b in app.button)
+
+
+def test_artifacts_opens_with_the_automatic_list_and_its_test(show: Show, measured: Store) -> None:
+    app = show("artifacts")
+    assert not app.exception
+    said = texts(app)
+    assert "With these **2** units off, the Fréchet distance" in said
+    assert "scored by toy\\-judge" in said
+    found = load_scores(measured, "toy", "layer1", fingerprint="toy-generator-1")
+    assert found is not None
+    assert [c.value for c in app.checkbox][:3] == [True, True, False]
+    assert app.checkbox[0].label.startswith(f"1. unit {toys.SMEAR} ")
+
+
+def test_another_set_is_not_passed_off_as_measured(show: Show, measured: Store) -> None:
+    app = show("artifacts")
+    app.checkbox[2].check().run()
+    assert not app.exception
+    said = texts(app)
+    assert "**3** units are ticked" in said or "no real pictures" in said
+
+
+def test_units_are_ticked_one_by_one(show: Show, measured: Store) -> None:
+    app = show("artifacts", view="One by one")
+    assert f"**Unit {toys.SMEAR}**, number 1" in texts(app)
+    app.button(key="fine").click().run()
+    assert not app.exception
+    assert toys.SMEAR not in app.session_state["artifacts.ticks.toy.layer1"]
+    assert "number 2 of 9" in texts(app)
+    app.button(key="back").click().run()
+    app.button(key="bad").click().run()
+    assert toys.SMEAR in app.session_state["artifacts.ticks.toy.layer1"]
+
+
+def test_a_cleaned_model_is_kept_and_bad_names_are_explained(show: Show, measured: Store) -> None:
+    app = show("artifacts")
+    app.text_input(key="clean_name").input("Not a name").run()
+    app.button(key="save").click().run()
+    assert any("small letters" in e.value for e in app.error)
+    app.text_input(key="clean_name").input("toy-clean").run()
+    app.button(key="save").click().run()
+    assert not app.exception
+    assert artifacts.cleaned(measured)["toy-clean"].units == tuple(sorted(artifacts.cleaned(measured)["toy-clean"].units))
+    app.button(key="delete.toy-clean").click().run()
+    assert "toy-clean" not in artifacts.cleaned(measured)
+
+
+@pytest.mark.parametrize(("page", "button"), [("causes", "Measure it"), ("artifacts", "Examine this layer")])
+def test_both_pages_offer_the_work_when_it_is_not_done(show: Show, store: Store, page: str, button: str) -> None:
+    app = show(page)
+    assert not app.exception
+    assert any(b.label == button for b in app.button)
