@@ -69,15 +69,27 @@ class Measure:
         """(N,U,h,w) float32; label maps, their regions on this layer's size, and the seeds of the same images."""
         import torch
 
-        from core import kernels
-
         self._counts.add(acts, labels)
         self._top.add(acts, seeds)
         self._channel_pixels += labels.channel_pixels
-        values = acts.cpu().contiguous().numpy()
-        over_units(len(self._hist), lambda a, b: kernels.histogram(values, self._hist_low, self._hist_scale, a, b, self._hist))
+        self._add_histogram(acts)
         sums = torch.bmm(acts.flatten(2), region.weights).sum(0).cpu().numpy()
         self._sums[:, region.present] += sums
+
+    def _add_histogram(self, acts: Tensor) -> None:
+        import torch
+
+        if acts.device.type == "cpu":
+            from core import kernels
+
+            values = acts.contiguous().numpy()
+            over_units(len(self._hist), lambda a, b: kernels.histogram(
+                values, self._hist_low, self._hist_scale, a, b, self._hist))
+            return
+        units, bins = self._hist.shape
+        low, scale = (torch.from_numpy(x).to(acts.device)[:, None, None] for x in (self._hist_low, self._hist_scale))
+        bin_of = ((acts - low) * scale).clamp(0, bins - 1).long() + torch.arange(units, device=acts.device)[:, None, None] * bins
+        self._hist += torch.bincount(bin_of.reshape(-1), minlength=units * bins).reshape(units, bins).cpu().numpy()
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything a checkpoint keeps."""

@@ -138,6 +138,7 @@ class CrossCounts:
         self.levels, self.to = np.ascontiguousarray(levels, np.float32), to
         self.pixels = np.zeros(columns, np.int64)
         self._total = np.zeros((levels.shape[0], columns, levels.shape[1] + 1), np.int32)
+        self._there: Tensor | None = None
         self._edges = np.concatenate([self.levels, np.full((len(levels), 1), np.inf, np.float32)], 1)
         self._by = by or cells(self.levels[:, 0], self.levels[:, -1])
         self._table = table(self.levels, self._by)
@@ -159,26 +160,37 @@ class CrossCounts:
             self._add_torch(acts, labels)
 
     def _add_torch(self, acts: Tensor, labels: LabelMap) -> None:
-        """The same numbers from dense tensors, a block of units at a time."""
+        """The same numbers from dense tensors, a block of units at a time; sums stay on the device until asked for."""
         import torch
 
         device = acts.device
+        if self._there is None:
+            self._there = torch.zeros(self._total.shape[0], self._total.shape[1] + 1, self._total.shape[2], dtype=torch.int32,
+                                      device=device)  # the last column takes what counts for nothing
         codes = torch.from_numpy(labels.codes).to(device).reshape(-1).long()
-        bins, n_codes = self.levels.shape[1] + 1, len(labels.columns)
-        block = max(1, DENSE_VALUES // max(codes.numel(), 1))
-        for first in range(0, len(self.levels), block):
+        columns = torch.from_numpy(labels.columns).to(device).long()
+        columns = torch.where(columns < 0, self._total.shape[1], columns)
+        levels = torch.from_numpy(self.levels).to(device)
+        bins, n_codes = self.levels.shape[1] + 1, len(columns)
+        block = max(1, DENSE_VALUES // max(codes.numel(), n_codes * bins))
+        for first in range(0, len(levels), block):
             part = acts[:, first:first + block]
             units = part.shape[1]
             values = dense(part, self.to).transpose(0, 1).reshape(units, -1).contiguous()
-            levels = torch.from_numpy(self.levels[first:first + units]).to(device)
-            bin_of = torch.searchsorted(levels, values)  # left: levels strictly below
+            bin_of = torch.searchsorted(levels[first:first + units], values)  # left: levels strictly below
             unit = torch.arange(units, device=device)[:, None]
             flat = ((unit * n_codes + codes) * bins + bin_of).reshape(-1)
-            found = torch.bincount(flat, minlength=units * n_codes * bins).reshape(units, n_codes, bins).cpu().numpy()
-            found[:, :, 0] = 0
-            for m, row in enumerate(labels.columns):
-                for column in row[row >= 0]:
-                    self._total[first:first + units, column] += found[:, m].astype(np.int32)
+            found = torch.bincount(flat, minlength=units * n_codes * bins).reshape(units, n_codes, bins).int()
+            for k in range(columns.shape[1]):
+                self._there[first:first + units].index_add_(1, columns[:, k], found)
+
+    def _gather(self) -> np.ndarray:
+        """Sums of both places; bin 0 is left out."""
+        if self._there is not None:
+            self._total += self._there[:, :-1].cpu().numpy()
+            self._there = None
+        self._total[:, :, 0] = 0
+        return self._total
 
     def merge(self, other: CrossCounts) -> CrossCounts:
         """Counts of both streams together. Raises BadInput when the levels differ."""
@@ -186,19 +198,19 @@ class CrossCounts:
             raise BadInput("counts of different levels or labels cannot be merged")
         both = CrossCounts(self.levels, len(self.pixels), self.to)
         both.pixels = self.pixels + other.pixels
-        both._total = self._total + other._total
+        both._total = self._gather() + other._gather()
         return both
 
     @property
     def counts(self) -> np.ndarray:
         """(U,columns,T+1) int32, bin 0 included: each unit's bins of a column add up to the column's pixels."""
-        full = self._total.copy()
+        full = self._gather().copy()
         full[:, :, 0] = self.pixels - full[:, :, 1:].sum(2)
         return full
 
     def state(self) -> dict[str, np.ndarray]:
         """What a checkpoint keeps."""
-        return {"total": self._total, "pixels": self.pixels}
+        return {"total": self._gather(), "pixels": self.pixels}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Continues from `state()` of counts with the same levels."""

@@ -45,6 +45,7 @@ class Tail:
         self._buffer = np.full((units, capacity + 1), -np.inf, np.float32)
         self._fill = np.zeros(units, np.int64)
         self._bound = np.full(units, -np.inf, np.float32)
+        self._there: Tensor | None = None
 
     def add(self, acts: Tensor) -> None:
         """(N,U,h,w) float32."""
@@ -63,15 +64,20 @@ class Tail:
     def _add_torch(self, acts: Tensor) -> None:
         import torch
 
-        units = acts.shape[1]
-        new = dense(acts, self.to).transpose(0, 1).reshape(units, -1)
-        old = torch.from_numpy(self._buffer[:, :self.keep]).to(acts.device)
-        best = torch.cat([old, new], 1).topk(self.keep, dim=1).values
-        self._buffer[:, :self.keep] = best.cpu().numpy()
-        self._fill[:] = min(self.seen, self.keep)
+        new = dense(acts, self.to).transpose(0, 1).reshape(acts.shape[1], -1)
+        both = new if self._there is None else torch.cat([self._there, new], 1)
+        self._there = both.topk(min(self.keep, both.shape[1]), dim=1).values
+
+    def _gather(self) -> None:
+        if self._there is not None:
+            n = self._there.shape[1]
+            self._buffer[:, :n] = self._there.cpu().numpy()
+            self._fill[:] = n
+            self._there = None
 
     def top(self, fraction: float) -> np.ndarray:
         """(U,) float32: the level that the top `fraction` of the values seen exceeds (quantile 1 − fraction, hazen)."""
+        self._gather()
         n = self.seen
         at = float(np.clip((1 - fraction) * n - 0.5, 0, n - 1))
         need = n - math.floor(at)

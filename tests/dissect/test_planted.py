@@ -217,22 +217,29 @@ def test_dense_tensors_and_fused_kernels_count_the_same(monkeypatch: pytest.Monk
     """The way a GPU counts gives the same whole numbers and levels."""
     from core.stats import counts, quantiles
 
-    monkeypatch.setattr(counts.CrossCounts, "add", _dense_add)
-    monkeypatch.setattr(quantiles.Tail, "add", _dense_tail)
+    def dense_counts(self: counts.CrossCounts, acts: torch.Tensor, labels: counts.LabelMap) -> None:
+        self.pixels += labels.pixels
+        self._add_torch(acts, labels)
+
+    def dense_tail(self: quantiles.Tail, acts: torch.Tensor) -> None:
+        self.seen += acts.shape[0] * self.to.grid[0] * self.to.grid[1]
+        self._add_torch(acts)
+
+    monkeypatch.setattr(counts.CrossCounts, "add", dense_counts)
+    monkeypatch.setattr(quantiles.Tail, "add", dense_tail)
     d = run()
     for layer, want in both().items():
         np.testing.assert_array_equal(d[layer].counts.bins, want.counts.bins)
         np.testing.assert_array_equal(d[layer].levels, want.levels)
+        np.testing.assert_array_equal(d[layer].iqr_levels, want.iqr_levels)
 
 
-def _dense_add(self: object, acts: torch.Tensor, labels: object) -> None:
-    self.pixels += labels.pixels  # type: ignore[attr-defined]
-    self._add_torch(acts, labels)  # type: ignore[attr-defined]
-
-
-def _dense_tail(self: object, acts: torch.Tensor) -> None:
-    self.seen += acts.shape[0] * self.to.grid[0] * self.to.grid[1]  # type: ignore[attr-defined]
-    self._add_torch(acts)  # type: ignore[attr-defined]
+@pytest.mark.gpu
+def test_a_gpu_counts_the_same() -> None:
+    g, s = toys.ToyGenerator(), toys.ToySegmenter()
+    g.net.cuda()
+    d = dissect(g, s, ["layer1"], SEEDS, level_seeds=LEVEL_SEEDS, grid=(32, 32))["layer1"]
+    np.testing.assert_allclose(d.iou, both()["layer1"].iou, atol=1e-3)
 
 
 def test_zero_padding_differs_from_border_padding_only_at_the_edge_rows() -> None:
