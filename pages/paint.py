@@ -107,7 +107,7 @@ def arrive() -> None:
             wanted = query.get(name, default)
             if wanted:
                 state.put("paint.brush", f"set:{wanted}" if name == "set" else wanted)
-    keep(easel.mounted(replace(here(), veiled=False)))
+    state.put("paint.mounting", True)
 
 
 def follow_sidebar() -> None:
@@ -306,7 +306,10 @@ def stage(style: Style, tool: str, size: float, narrow: bool) -> None:
     painting = here().now
     result = painted(painting)
     scale = canvas.scale_for(result.image.shape[:2], state.get("paint_canvas") or "M", narrow=narrow)
-    if scale != here().scale:
+    if state.get("paint.mounting"):
+        keep(easel.mounted(here(), scale))
+        state.put("paint.mounting", False)
+    elif scale != here().scale:
         keep(easel.show(here(), scale=scale))
     new, colour = easel.with_style(here(), style)
     keep(new)

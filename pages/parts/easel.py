@@ -142,9 +142,9 @@ def show(easel: Easel, *, scale: float | None = None, veiled: bool | None = None
     return _push(new, *_canvas(easel))
 
 
-def mounted(easel: Easel) -> Easel:
+def mounted(easel: Easel, scale: float) -> Easel:
     """A canvas that was just put on the page: it shows the present painting from the start, and nothing is on its way."""
-    return replace(_push(easel, (), easel.scale), waiting=None)
+    return replace(_push(replace(easel, scale=scale, veiled=False), (), scale), waiting=None)
 
 
 def _push(easel: Easel, shown: tuple[Mark, ...], was: float) -> Easel:

@@ -49,7 +49,7 @@ def send(e: Easel, browser: Browser) -> Easel:
 
 
 def fresh() -> tuple[Easel, Browser]:
-    e, browser = easel.mounted(easel.start(EMPTY)), Browser()
+    e, browser = easel.mounted(easel.start(EMPTY), 1.0), Browser()
     browser.take(e)
     return e, browser
 
@@ -228,7 +228,7 @@ def test_another_size_of_canvas_keeps_the_painting() -> None:
 def test_coming_back_to_the_page_shows_the_painting_again() -> None:
     e, _ = drawn(1, 2)
     browser = Browser()
-    e = easel.mounted(e)
+    e = easel.mounted(e, 1.0)
     browser.take(e)
     assert len(browser.objects) == 2
     e = send(browser.draw(e, TREE, 3), browser)
@@ -240,7 +240,7 @@ def test_a_painting_from_a_file_survives_a_stroke_more() -> None:
     given_ = EMPTY.add(Stroke("dome", "remove", 7, 0.123, 3, ((1, 1), (2, 2), (3, 3), (9, 9)), value="mean", order="ace")) \
         .add(Stroke("sky", shape="rect", size=17, points=((30, 30), (10, 12)))).add(Stroke("brick", shape="all", units=3)) \
         .add(Stroke("mine", points=((5, 5),)), UnitSet("mine", "scenes", "layer7", (3, 1), (0.5, 2.0)))
-    e, browser = easel.mounted(easel.start(given_)), Browser()
+    e, browser = easel.mounted(easel.start(given_), 1.0), Browser()
     browser.take(e)
     e = send(browser.draw(e, TREE, 3), browser)
     assert e.now.strokes[:-1] == given_.strokes
