@@ -105,7 +105,7 @@ story = favourite(dissection)
 if album is not None:
     st.image(gallery.png(gallery.strip([gallery.fitted(album.image(int(s)), 128) for s in album.seeds[:12]], background=128)),
              width="stretch", alt="Twelve pictures made by the generator")
-    frame.caption(model=model, seeds=", ".join(str(int(s)) for s in album.seeds[:12]), uncurated="the first twelve")
+    frame.caption(model=model, seeds=", ".join(str(int(s)) for s in album.seeds[:12]), choice="none, the first twelve")
     st.header("A unit, and how it gets its name", anchor=False)
     one_unit(dissection, album, story)
 st.header("Does it matter? Switch it off", anchor=False)

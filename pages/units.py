@@ -118,8 +118,13 @@ def one_unit(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: in
 def look(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: int) -> None:
     steps = list(range(d.level_grid.shape[1]))
     start = survey.nearest_step(d, unit, float(d.levels[unit]))
-    t = st.select_slider("Threshold: the unit counts as active above this level", steps, value=start, key=f"t.{d.layer}.{unit}",
-                         format_func=lambda i: f"{d.level_grid[unit, i]:.3g}",
+    here = (d.run.key, d.threshold, unit)
+    if state.get("units.seen", here) != here:  # another unit begins at its own level; a level in the address is for the first
+        state.put("level", start)
+    state.put("units.seen", here)
+    t = st.select_slider("Threshold: the unit counts as active above this level", steps, value=start, key="level",
+                         bind="query-params",
+                         format_func=lambda i: f"{d.level_grid[unit, i]:.4g}",
                          help="Moves the outlined regions, the line in the histogram, the IoU and the label together.")
     reading = survey.at_level(d, unit, int(t))
     with st.container(horizontal=True, gap="large"):
@@ -132,7 +137,7 @@ def look(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: int) -
     with right:
         charts.show(charts.mark(charts.histogram(d.hist[unit], d.hist_edges[unit]), reading.level, "threshold"),
                     key=f"hist.{d.layer}.{unit}", alt=f"Histogram of the activations of unit {unit} with the threshold marked")
-        curve(d, unit, reading)
+        curve(d, cut, unit, reading)
         runners = " · ".join(f"{frame.escape(x.name)} {v:.3f}" for x, v in reading.runners_up)
         st.caption(f"Next labels at this level: {runners}")
     with left:
@@ -140,7 +145,7 @@ def look(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: int) -
             panels(d, pictures, unit, reading)
 
 
-def curve(d: Dissection, unit: int, reading: survey.Reading) -> None:
+def curve(d: Dissection, cut: survey.Cut, unit: int, reading: survey.Reading) -> None:
     """IoU against the threshold for the labels that matter here, with the defaults marked."""
     values, levels = d.iou_curve(unit), d.level_grid[unit]
     names = list(dict.fromkeys([d.best(unit)[0], reading.label, *(x for x, _ in reading.runners_up)]))[:4]
@@ -148,6 +153,7 @@ def curve(d: Dissection, unit: int, reading: survey.Reading) -> None:
     figure = charts.lines({x.name: (levels, values[d.column(x.name)]) for x in names}, colours=tints,
                           x_title="threshold (activation)", y_title="IoU", height=280)
     top = f"top {100 * float(d.run.params['quantile']):g} %"
+    figure.add_hline(cut.iou, line={"color": colours.NEUTRAL, "width": 1, "dash": "dot"})
     charts.mark(figure, float(d.quantile_levels[unit]), top, colour=colours.NEUTRAL, dash="dash")
     charts.mark(figure, float(d.iqr_levels[unit]), "IQR", colour=colours.NEUTRAL, dash="dot", row=1)
     charts.mark(figure, reading.level)
@@ -180,6 +186,11 @@ def panels(d: Dissection, pictures: Pictures, unit: int, reading: survey.Reading
         st.image(encode(row, "JPEG"), width="stretch",
                  alt=f"Seed {seed}: mask, original, {kind} segmentation and overlay of unit {unit}")
     gallery.legend({x.name: tints[x.id] for x in d.labels[1:] if x.id in seen})
+    if st.toggle("Read the classes by pointing", key="pointing"):
+        classes = survey.of_category(d, pictures.segmentation(seeds[0][1]), kind)
+        names = {x.id: x.name for x in d.labels}
+        charts.show(charts.pointable(gallery.coloured(classes, tints), [[names[int(i)] for i in row] for row in classes]),
+                    key="pointable", alt=f"Segmentation ({kind}) of seed {seeds[0][1]}; each point tells its class")
     frame.caption(model=state.model(), layer=d.layer, unit=unit, threshold=reading.level,
                   seeds=", ".join(str(s) for _, s in (seeds if many else seeds[:4])))
 

@@ -26,7 +26,7 @@ from pages.parts.colours import (
 )
 
 __all__ = ["ACCENT", "BRUSH_COLOURS", "CATEGORY_COLOURS", "CATEGORY_ORDER", "NEUTRAL", "bars", "base", "category_colour",
-           "histogram", "label_colour", "lines", "mark", "rgba", "short", "show"]
+           "histogram", "label_colour", "lines", "mark", "pointable", "rgba", "short", "show"]
 
 GRID = "rgba(128,128,138,0.22)"
 SIZE = 15
@@ -102,6 +102,15 @@ def histogram(counts: np.ndarray, edges: np.ndarray, *, x_title: str = "activati
     ticks = [t for t in (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0) if t <= max(0.01, float(share.max(initial=0)) * 1.1)]
     figure.update_yaxes(tickvals=[t ** 0.5 for t in ticks], ticktext=[f"{t:.3g}" for t in ticks])
     figure.update_layout(bargap=0)
+    return figure
+
+
+def pointable(picture: np.ndarray, names: Sequence[Sequence[str]], *, height: int = 380) -> go.Figure:
+    """A small picture (H,W,3) whose pixels tell their name (H,W) under the pointer."""
+    figure = base(height=height, legend=False)
+    figure.add_image(z=picture, text=[list(row) for row in names], hovertemplate="%{text}<extra></extra>")
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
     return figure
 
 

@@ -15,7 +15,7 @@ def test_a_link_opened_first_on_a_fresh_server_shows_its_page_with_the_sidebar(f
     layer = zoo.card("scenes").layers[1].name
     visit(page, f"{fresh_server}/units?layer={layer}&unit=7", "Units")
     expect(page.get_by_test_id("stSidebarNav").get_by_text("Overview")).to_be_visible()
-    expect(page.get_by_test_id("stSidebar").get_by_text(f"{layer} ·")).to_be_visible()
+    expect(page.get_by_test_id("stSidebar").get_by_text(f"{layer}: ")).to_be_visible()
     expect(page.get_by_text("Page not found")).to_have_count(0)
     assert query(page) == {"layer": [layer], "unit": ["7"]}
 

@@ -206,3 +206,25 @@ def test_evidence_is_offered_while_it_is_not_stored_and_shown_once_it_is(toy: No
     assert [b for b in app.button if b.label == "Measure"] == []
     assert "seeds 0–15" in texts(app)
     assert "seeds 2000000–2000015" in texts(app)
+
+
+def test_a_threshold_in_the_address_is_used(dissected: None, show: Show, layer1: Dissection) -> None:
+    level = f"{layer1.level_grid[TREE, 50]:.4g}"
+    app = show("units", unit=str(TREE), level=level)
+    assert metric(app, "Level") == f"{float(level):.3g}"
+
+
+def test_pointing_reads_the_classes_of_the_first_top_image(dissected: None, show: Show) -> None:
+    app = show("units", unit=str(TREE))
+    app.toggle(key="pointing").set_value(True).run()
+    assert not app.exception
+
+
+def test_the_next_unit_starts_at_its_own_level_again(dissected: None, show: Show, layer1: Dissection) -> None:
+    app = show("units", unit=str(TREE), sort="number")
+    slider = next(s for s in app.select_slider if s.label.startswith("Threshold"))
+    slider.set_value(3).run()
+    app.button(key="next").click().run()
+    assert f"Unit {TREE + 1} of layer1" in texts(app)
+    assert metric(app, "Level") == f"{layer1.levels[TREE + 1]:.3g}"
+    assert not app.warning
