@@ -253,8 +253,8 @@ def labels_of(names: Sequence[str]) -> tuple[Label, ...]:
     return (Label(0, "no label", "none"), *(Label(i, n, "object") for i, n in enumerate(names, start=1)))
 
 
-def _keep(store: Store, run: Run, net: PixelNet, names: Sequence[str], **extra: object) -> Saved:
-    return store.put(run, net.arrays(), labels=list(names), **extra)
+def _keep(store: Store, run: Run, net: PixelNet, names: Sequence[str], agreement: dict[str, list[float]]) -> Saved:
+    return store.put(run, net.arrays(), labels=list(names), agreement=agreement)
 
 
 def _known(store: Store, run: Run) -> Saved | None:

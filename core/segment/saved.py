@@ -22,7 +22,7 @@ def saved_name(name: str, key: str) -> str:
 
 def entries(model: str = "", store: Store | None = None) -> list[Entry]:
     """Stored concept segmenters, newest first; of one model when it is named."""
-    return (store or Store()).find(KIND, **({"model": model} if model else {}))
+    return list((store or Store()).find(KIND, **({"model": model} if model else {})))
 
 
 def saved_names(model: str = "", store: Store | None = None) -> list[str]:

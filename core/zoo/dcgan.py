@@ -18,8 +18,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from core.errors import BadFile
+from core.zoo.cards import LayerInfo
 
 MAX_SIDE = 1024
 NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
@@ -33,10 +35,31 @@ class Stage:
     norm: str
 
 
-class RGB(nn.Module):
-    """(N,1,H,W) → (N,3,H,W); three channels pass."""
+class Up(nn.Module):
+    """One stage: transposed convolution → batch norm as learned → ReLU; the last one → tanh, and grey becomes RGB."""
+
+    bias: Tensor | None
+    norm_weight: Tensor | None
+    norm_bias: Tensor | None
+    norm_running_mean: Tensor | None
+    norm_running_var: Tensor | None
+
+    def __init__(self, state: Mapping[str, Tensor], stage: Stage, stride: int, padding: int, *, last: bool) -> None:
+        super().__init__()
+        self.stride, self.padding, self.last = stride, padding, last
+        bias = state.get(f"{stage.conv}.bias")
+        self.weight = nn.Parameter(state[f"{stage.conv}.weight"].float(), requires_grad=False)
+        self.register_buffer("bias", None if bias is None else bias.float())
+        for part in NORM_PARTS:
+            self.register_buffer(f"norm_{part}", state[f"{stage.norm}.{part}"].float() if stage.norm else None)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = F.conv_transpose2d(x, self.weight, self.bias, self.stride, self.padding)
+        if self.norm_weight is not None:
+            x = F.batch_norm(x, self.norm_running_mean, self.norm_running_var, self.norm_weight, self.norm_bias)
+        if not self.last:
+            return F.relu(x)
+        x = torch.tanh(x)
         return x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
 
 
@@ -45,7 +68,7 @@ def stages(state: Mapping[str, Tensor]) -> list[Stage]:
     for prefix in _prefixes(state):
         inside = [key for key in state if key.startswith(prefix)]
         for order in (lambda p: 0, _natural, _by_number):
-            found = _chain(state, sorted(_modules(inside), key=order))  # type: ignore[arg-type]
+            found = _chain(state, sorted(_modules(inside), key=order))
             if found:
                 return found
     return []
@@ -56,47 +79,42 @@ def is_dcgan(state: Mapping[str, Tensor]) -> bool:
     return bool(stages(state))
 
 
-def build(state: Mapping[str, Tensor]) -> nn.Sequential:
-    """State dict → network in eval mode, float32, children `layer1` … `output_HxW`. Raises BadFile."""
+def geometry(state: Mapping[str, Tensor]) -> list[tuple[Stage, int, int, int, int]]:
+    """Each stage with its stride, padding, channels and side. Raises BadFile."""
     chain = stages(state)
     if not chain:
         raise BadFile("these tensors do not form a DCGAN generator")
-    blocks: OrderedDict[str, nn.Module] = OrderedDict()
-    side = 1
+    found, side = [], 1
     for number, stage in enumerate(chain, start=1):
-        weight = state[f"{stage.conv}.weight"]
-        last = number == len(chain)
-        stride, padding = _stride(weight.shape[2], first=number == 1, crop=last and side == 32 and weight.shape[1] == 1)
-        side = (side - 1) * stride - 2 * padding + weight.shape[2]
+        _, channels, kernel, _ = state[f"{stage.conv}.weight"].shape
+        stride, padding = _stride(kernel, first=number == 1, crop=number == len(chain) and side == 32 and channels == 1)
+        side = (side - 1) * stride - 2 * padding + kernel
         if not 0 < side <= MAX_SIDE:
             raise BadFile(f"this DCGAN would make pictures of {side} pixels; 1 to {MAX_SIDE} can be used")
-        blocks[f"output_{side}x{side}" if last else f"layer{number}"] = _block(state, stage, stride, padding, last=last)
-    net = nn.Sequential(blocks).eval().requires_grad_(False)
-    return net
+        found.append((stage, stride, padding, channels, side))
+    return found
+
+
+def build(state: Mapping[str, Tensor]) -> nn.Sequential:
+    """State dict → network in eval mode, float32, children `layer1` … `output_HxW`. Raises BadFile."""
+    plan = geometry(state)
+    blocks: OrderedDict[str, nn.Module] = OrderedDict()
+    for number, (stage, stride, padding, _, side) in enumerate(plan, start=1):
+        last = number == len(plan)
+        blocks[f"output_{side}x{side}" if last else f"layer{number}"] = Up(state, stage, stride, padding, last=last)
+    return nn.Sequential(blocks).eval().requires_grad_(False)
+
+
+def measured(state: Mapping[str, Tensor]) -> tuple[tuple[LayerInfo, ...], tuple[int, int]]:
+    """Layers and image size."""
+    *hidden, (_, _, _, _, side) = geometry(state)
+    infos = tuple(LayerInfo(f"layer{k}", channels, (s, s)) for k, (_, _, _, channels, s) in enumerate(hidden, start=1))
+    return infos, (side, side)
 
 
 def z_dim_of(state: Mapping[str, Tensor]) -> int:
     """Length of the latent."""
     return int(state[f"{stages(state)[0].conv}.weight"].shape[0])
-
-
-def _block(state: Mapping[str, Tensor], stage: Stage, stride: int, padding: int, *, last: bool) -> nn.Sequential:
-    weight, bias = state[f"{stage.conv}.weight"], state.get(f"{stage.conv}.bias")
-    n_in, n_out, kernel, _ = weight.shape
-    with torch.device("meta"):
-        conv = nn.ConvTranspose2d(n_in, n_out, kernel, stride, padding, bias=bias is not None)
-        norm = nn.BatchNorm2d(n_out) if stage.norm else None
-    conv.load_state_dict({"weight": weight.float()} | ({"bias": bias.float()} if bias is not None else {}), assign=True)
-    parts: OrderedDict[str, nn.Module] = OrderedDict(conv=conv)
-    if norm is not None:
-        tensors = {part: state[f"{stage.norm}.{part}"].float() for part in NORM_PARTS}
-        norm.load_state_dict(tensors | {"num_batches_tracked": torch.tensor(0)}, assign=True)
-        parts["norm"] = norm
-    if last:
-        parts |= {"tanh": nn.Tanh(), "rgb": RGB()}
-    else:
-        parts["relu"] = nn.ReLU()
-    return nn.Sequential(parts)
 
 
 def _stride(kernel: int, *, first: bool, crop: bool) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from core.errors import BadFile, BadInput
 from core.zoo import dcgan, proggan, weights
+from core.zoo.cards import LayerInfo, proggan_layers
 from core.zoo.generator import ChainGenerator, Generator
 from core.zoo.own import Found, function_of
 
@@ -27,12 +28,27 @@ class Family:
     fits: Callable[[State], bool]
     build: Callable[[State], nn.Sequential]
     z_dim: Callable[[State], int]
+    measured: Callable[[State], tuple[tuple[LayerInfo, ...], tuple[int, int]]]
     notes: str = ""
+
+    def open(self, state: State, name: str, fingerprint: str, device: torch.device) -> ChainGenerator:
+        """The generator that these tensors are. Raises BadFile."""
+        return ChainGenerator(self.build(state).to(device), name=name, fingerprint=fingerprint, z_dim=self.z_dim(state),
+                              measured=self.measured(state))
+
+
+def _proggan_sizes(state: State) -> list[int]:
+    return proggan.sizes_of(proggan.new_keys(state))
+
+
+def _proggan_measured(state: State) -> tuple[tuple[LayerInfo, ...], tuple[int, int]]:
+    sizes = tuple(_proggan_sizes(state))
+    return proggan_layers(sizes), (2 ** len(sizes), 2 ** len(sizes))
 
 
 FAMILIES = (
-    Family("Progressive GAN", proggan.is_proggan, proggan.build, lambda s: proggan.sizes_of(proggan.new_keys(s))[0]),
-    Family("DCGAN", dcgan.is_dcgan, dcgan.build, dcgan.z_dim_of,
+    Family("Progressive GAN", proggan.is_proggan, proggan.build, lambda s: _proggan_sizes(s)[0], _proggan_measured),
+    Family("DCGAN", dcgan.is_dcgan, dcgan.build, dcgan.z_dim_of, dcgan.measured,
            "Assumed, because no file tells it: ReLU inside, tanh at the end, as in the PyTorch tutorial."),
 )
 
@@ -115,8 +131,7 @@ def recognise(path: Path) -> tuple[Family, dict[str, Tensor]]:
 def open_weights(path: Path, *, name: str, fingerprint: str, device: str = "auto") -> Generator:
     """A generator from a weight file; see zoo.open."""
     family, state = recognise(path)
-    net = family.build(state).to(pick_device(device))
-    return ChainGenerator(net, name=name, fingerprint=fingerprint, z_dim=family.z_dim(state), probe="meta")
+    return family.open(state, name, fingerprint, pick_device(device))
 
 
 def look(path: Path) -> Found:
@@ -127,8 +142,7 @@ def look(path: Path) -> Found:
         made = from_function(function_of(path), name=path.stem, device="cpu")
         return Found("your code", made.z_dim, made.layers, made.image_size, made.fingerprint, notes=getattr(made, "notes", ""))
     family, state = recognise(path)
-    with torch.no_grad():
-        made = ChainGenerator(family.build(state), name=path.stem, fingerprint="", z_dim=family.z_dim(state), probe="meta")
+    made = family.open(state, path.stem, "", torch.device("cpu"))
     return Found(family.name, made.z_dim, made.layers, made.image_size, weights.sha256_of(path), notes=family.notes)
 
 

@@ -10,12 +10,11 @@ No hooks: visitors are threads, and a hook on a shared module would edit other p
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from core.errors import BadInput, UnknownName
 from core.zoo.cards import LayerInfo
@@ -73,16 +72,16 @@ class ChainGenerator:
 
     def __init__(self, net: nn.Sequential, *, name: str, fingerprint: str, z_dim: int,
                  layers: Sequence[str] | None = None, z_shape: tuple[int, ...] = (-1, 1, 1),
-                 probe: Literal["run", "meta"] = "run") -> None:
+                 measured: tuple[tuple[LayerInfo, ...], tuple[int, int]] | None = None) -> None:
         """`layers` are the children that can be dissected (default: all but the last, which makes the picture).
 
-        probe: layer sizes are read by running one zero latent ("run"), or from shapes alone ("meta": plain torch modules only).
+        measured: layers and image size where they are known; otherwise they are read by running one zero latent.
         """
         self.net, self.name, self.fingerprint, self.z_dim = net.eval().requires_grad_(False), name, fingerprint, z_dim
         self._order = [child for child, _ in net.named_children()]
         self._z_shape = z_shape
         wanted = list(layers) if layers is not None else self._order[:-1]
-        self.layers, self.image_size = self._measure(wanted, meta=probe == "meta")
+        self.layers, self.image_size = measured or self._measure(wanted)
         self._known = {info.name for info in self.layers}
 
     @property
@@ -112,23 +111,18 @@ class ChainGenerator:
             raise UnknownName("layer", layer, [info.name for info in self.layers])
         return self._order.index(layer)
 
-    def _measure(self, wanted: list[str], *, meta: bool) -> tuple[tuple[LayerInfo, ...], tuple[int, int]]:
-        """Layer sizes read by sending one zero latent through, child by child; with `meta`, only its shape."""
+    def _measure(self, wanted: list[str]) -> tuple[tuple[LayerInfo, ...], tuple[int, int]]:
+        """Layer sizes read by running one zero latent through, child by child."""
         infos = []
         with torch.no_grad():
-            x = torch.zeros(1, self.z_dim, device="meta" if meta else self.device).reshape(1, *self._z_shape)
+            x = torch.zeros(1, self.z_dim, device=self.device).reshape(1, *self._z_shape)
             for name, child in self.net.named_children():
-                x = functional_call(child, _shapes_of(child), (x,)) if meta else child(x)
+                x = child(x)
                 if name in wanted and x.ndim == 4:
                     infos.append(LayerInfo(name, int(x.shape[1]), (int(x.shape[2]), int(x.shape[3]))))
         if x.ndim != 4 or x.shape[1] not in (1, 3):
             raise BadInput(f"the network's output has shape {tuple(x.shape)}; a picture (N, 3, H, W) is needed")
         return tuple(infos), (int(x.shape[2]), int(x.shape[3]))
-
-
-def _shapes_of(module: nn.Module) -> dict[str, Tensor]:
-    """The module's parameters and buffers as tensors without content."""
-    return {k: torch.empty_like(v, device="meta") for k, v in (*module.named_parameters(), *module.named_buffers())}
 
 
 def layer_info(generator: Generator, layer: str) -> LayerInfo:

@@ -56,30 +56,43 @@ def fused_kernel(weight: Tensor) -> Tensor:
     """"Enlarge ×2 by nearest neighbour, then convolve 3×3" as one `conv_transpose2d(stride=2, padding=1)`.
 
     (O,I,3,3) -> (I,O,4,4). The same map with 16 multiplications an input pixel in place of 36: the 4×4 kernel is the 3×3 one
-    summed over its four shifts.
+    turned round and summed over its four shifts, here as one small matrix (9,16).
     """
-    p = F.pad(weight.flip(2, 3), (1, 1, 1, 1))
-    return (p[..., 1:, 1:] + p[..., :-1, 1:] + p[..., 1:, :-1] + p[..., :-1, :-1]).transpose(0, 1)
+    one = torch.eye(9, device=weight.device, dtype=weight.dtype).view(9, 3, 3).flip(1, 2)
+    p = F.pad(one, (1, 1, 1, 1))
+    shifts = (p[..., 1:, 1:] + p[..., :-1, 1:] + p[..., 1:, :-1] + p[..., :-1, :-1]).reshape(9, 16)
+    n_out, n_in = weight.shape[:2]
+    return (weight.reshape(n_out, n_in, 9).transpose(0, 1) @ shifts).reshape(n_in, n_out, 4, 4)
 
 
 class FrozenBlock(nn.Module):
-    """A hidden block for use without training: scale and enlargement are folded into its kernel once."""
+    """A hidden block for use without training: the scale is folded into the pixel norm, the enlargement into the kernel.
+
+    The kernel is enlarged when it is first used, so that opening a model costs little more than reading its file.
+    """
 
     kernel: Tensor
     offset: Tensor
 
     def __init__(self, block: Block) -> None:
         super().__init__()
-        weight = block.conv.weight * block.wscale.scale
-        self.upsample, self.padding = block.upsample, block.conv.padding
-        self.register_buffer("kernel", (fused_kernel(weight) if block.upsample else weight).detach().contiguous())
-        self.register_buffer("offset", block.wscale.b.detach().clone())
+        self.upsample, self.padding, self.scale = block.upsample, block.conv.padding, block.wscale.scale
+        self.register_buffer("kernel", block.conv.weight.detach())
+        self.register_buffer("offset", block.wscale.b.detach())
 
     def forward(self, x: Tensor) -> Tensor:
-        x = pixel_norm(x)
-        y = F.conv_transpose2d(x, self.kernel, self.offset, stride=2, padding=1) if self.upsample else \
+        x = x * (torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8) * self.scale)
+        y = F.conv_transpose2d(x, self._enlarged(), self.offset, stride=2, padding=1) if self.upsample else \
             F.conv2d(x, self.kernel, self.offset, padding=self.padding)
         return F.leaky_relu(y, 0.2)
+
+    def _enlarged(self) -> Tensor:
+        kernel = self.kernel  # read once: another thread may put the enlarged one in its place meanwhile
+        if kernel.shape[-1] == 3:
+            with torch.inference_mode(False), torch.no_grad():  # an inference tensor could not be differentiated through later
+                kernel = fused_kernel(kernel)
+            self.kernel = kernel
+        return kernel
 
 
 def freeze(net: ProgGANNet) -> ProgGANNet:

@@ -1,0 +1,114 @@
+"""Opening a model ÷ reading its file (at most 1.5), and what a full-size published model costs here.
+
+    python tests/bench/bench_models.py load          # each family: zoo.load ÷ reading the file, both from the disk
+    python tests/bench/bench_models.py full          # 256 px, full width: time a picture, dissecting, painting, memory
+
+Weights are random: their values change nothing here. Opening and reading are timed in turn, from the disk (the file is dropped from
+the page cache before each) and from memory; the best of ROUNDS. On a busy machine only the disk's ratio means something.
+"""
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+os.environ["GAN_DISSECTION_CACHE"] = tempfile.mkdtemp(prefix="bench-models-")
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+
+from core import zoo  # noqa: E402
+from core.zoo import own  # noqa: E402
+from core.zoo.proggan import ProgGANNet  # noqa: E402
+from core.zoo.published import SIZES_256  # noqa: E402
+
+LIMIT = 1.5
+ROUNDS = 15
+
+
+def seconds(work: Callable[[], object], cold: Path | None = None) -> float:
+    if cold is not None:
+        with cold.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def files() -> dict[str, Path]:
+    """A file of each family, in the models folder: the published 256-px Progressive GAN's keys and shapes, the tutorial's DCGAN."""
+    torch.manual_seed(0)
+    folder = own.add_folder()
+    folder.mkdir(parents=True)
+    state = {k: torch.randn_like(v) * 0.5 for k, v in ProgGANNet(list(SIZES_256)).state_dict().items()}
+    torch.save(state, folder / "proggan.pth")
+    widths, parts = [100, 512, 256, 128, 64, 3], []
+    for k, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+        parts.append(nn.ConvTranspose2d(n_in, n_out, 4, 2 if k else 1, 1 if k else 0, bias=False))
+        parts += [nn.BatchNorm2d(n_out), nn.ReLU()] if n_out > 3 else [nn.Tanh()]
+    torch.save({f"main.{k}": v for k, v in nn.Sequential(*parts).state_dict().items()}, folder / "dcgan.pth")
+    return {path.stem: path for path in sorted(folder.iterdir())}
+
+
+def load() -> bool:
+    fine = True
+    for name, path in files().items():
+        zoo.card(name)  # looked at once, as `models add` does
+        works: dict[str, Callable[[], object]] = {"read": path.read_bytes, "open": lambda n=name: zoo.load(n, "cpu")}
+        best = {(what, cold): float("inf") for what in works for cold in (True, False)}
+        for _ in range(ROUNDS):
+            for (what, cold), so_far in best.items():
+                best[what, cold] = min(so_far, seconds(works[what], path if cold else None))
+        ratio = best["open", True] / best["read", True]
+        fine &= ratio <= LIMIT
+        print(f"{name}: {path.stat().st_size / 2**20:.1f} MB, read {best['read', True] * 1e3:.0f} ms, opened "
+              f"{best['open', True] * 1e3:.0f} ms: {ratio:.2f} × (limit {LIMIT}); from memory {best['read', False] * 1e3:.0f} ms and "
+              f"{best['open', False] * 1e3:.0f} ms")
+    return fine
+
+
+def full() -> bool:
+    from core.dissect import dissect
+    from core.paint import Painting, Stroke, paint
+    from core.segment.concepts import Painted, from_saved, make_painted
+    from core.store import Store
+
+    torch.set_num_threads(2)
+    files()
+    g = zoo.load("proggan", "cpu")
+    print(f"opened: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB resident")
+    with torch.inference_mode():
+        z = g.z_for_seeds(range(4))
+        g.span(z[:1], None, None)
+        start = time.perf_counter()
+        g.span(z, None, None)
+    print(f"picture: {(time.perf_counter() - start) / 4:.2f} s each, 256 px, {torch.get_num_threads()} threads")
+    store, mask = Store(), np.zeros((256, 256), bool)
+    mask[:100] = True
+    s = from_saved(make_painted(g, [Painted(seed, "upper", mask) for seed in (0, 1)], name="toy", store=store), "cpu")
+    start = time.perf_counter()
+    found = dissect(g, s, ["layer4"], range(20), level_seeds=range(1_000_000, 1_000_020), store=store)["layer4"]
+    print(f"dissection of layer4 on 20 pictures (and 20 for levels): {time.perf_counter() - start:.1f} s, {len(found.levels)} units, "
+          f"best {found.best(0)}")
+    painting = Painting("proggan", "layer4", 3, (Stroke("upper", "draw", 20, 1.0, 40, ((30.0, 30.0), (200.0, 60.0))),))
+    paint(g, painting, found)
+    start = time.perf_counter()
+    result = paint(g, painting, found)
+    changed = float((result.image != result.before).any(2).mean())
+    print(f"stroke: {time.perf_counter() - start:.2f} s; {changed:.0%} of the pixels changed")
+    print(f"peak: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB resident")
+    return changed > 0
+
+
+if __name__ == "__main__":
+    chosen = {"load": load, "full": full}
+    done = [chosen[name]() for name in (sys.argv[1:] or list(chosen))]
+    sys.exit(0 if all(done) else "over the limit")
