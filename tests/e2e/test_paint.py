@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from core.paint import Painting, from_link
+from core import segment
+from core.paint import Painting, from_link, mask_of
 from tests.e2e.helpers import ROOT, WAIT_MS, query, settled, stroke, visit
 
 TOP, MIDDLE, LOW = [(60, 60), (200, 90)], [(100, 180), (260, 200)], [(60, 300), (300, 330)]
@@ -49,7 +50,7 @@ def wait_until(page: Page, fact: Callable[[], bool], what: str) -> None:
 
 def own(page: Page, name: str) -> Locator:
     """The page's own button; the canvas's toolbar has one of the same name."""
-    return page.locator(f".st-key-paint_{name} button")
+    return page.locator(f".st-key-paint_{name} button").first
 
 
 def after_change(page: Page, act: Callable[[], object], side: str = "after") -> str:
@@ -198,6 +199,20 @@ def test_brushes_keys_modes_and_the_whole_picture(page: Page, server: str) -> No
         own(page, "undo").click()
         settled(page)
     wait_until(page, lambda: digest(page) == digest(page, "before"), "the plain picture")
+
+
+def test_a_real_stroke_of_the_tree_brush_makes_trees_for_the_judge(page: Page, server: str) -> None:
+    from tests.paint.test_bundled_brushes import seen
+
+    judge = segment.load("scenes-judge", "cpu")
+    gains = []
+    for seed in (0, 3, 4):
+        open_page(page, server, f"/paint?seed={seed}")
+        paint(page, [(60, 252), (180, 264)])
+        mask = mask_of(painting(page).strokes[0], (64, 64))
+        before, after = seen(judge, [pixels(page, "before"), pixels(page)], "tree")
+        gains.append(float(after[mask].mean() - before[mask].mean()))
+    assert np.mean(gains) > 0, gains
 
 
 @pytest.mark.parametrize("page", [{"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True,
