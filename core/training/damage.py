@@ -3,13 +3,14 @@
     python -m core.training.damage --out cache/models/scenes-damaged.safetensors
 
 Which units spoil pictures is then known, and the artifacts page can be put to the test: it should list them first. A damaged unit
-looks for a random pattern of the layer before, which it finds in a few places of some pictures (its bias is set so that about 2 %
-of places pass), and what it passes on is random and strong. The next layer's biases are set so that everywhere else pictures stay
-nearly as they were.
+looks for a random pattern of a few units of the layer before (of many patterns, those found strongly in few places), its bias is
+set so that about 2 % of places pass, and what it passes on is random and strong. The next layer's biases are set so that
+everywhere else pictures stay nearly as they were.
 """
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from core.zoo.generator import z_for_seeds
 
 SEEDS = range(9_000_000, 9_000_048)     # pictures that biases are set on
 PASS = 0.98                             # quantile of the pattern's response that a place must exceed
-GAIN, SPLASH = 2.0, 4.0                 # strength of the response, and of what it does to the next layer
+PATTERNS, READS = 40, 3                 # patterns tried for each damaged unit, and units that a pattern reads
+LOUD, SPLASH = 12.0, 4.0                # activation at the strongest places, and weights of what it does to the next layer
 
 
 def damage(state: Mapping[str, Tensor], layer: str = "layer4", count: int = 10,
@@ -45,12 +47,9 @@ def damage(state: Mapping[str, Tensor], layer: str = "layer4", count: int = 10,
         raise BadInput(f"{layer} has {width} units; 1 to {width // 2} of them can be damaged, not {count}")
     units = sorted(torch.randperm(width, generator=noise)[:count].tolist())
     after = {k: v.clone() for k, v in before.items()}
-    pattern = torch.randn(count, *before[f"{layer}.conv.weight"].shape[1:], generator=noise)
-    after[f"{layer}.conv.weight"][units] = GAIN * pattern
-    after[f"{layer}.wscale.b"][units] = 0
+    _set_patterns(before, after, layer, hidden[hidden.index(layer) - 1], units, noise)
     splash = torch.randn(before[f"{following}.conv.weight"].shape[0], count, generator=noise)
     after[f"{following}.conv.weight"][:, units] = SPLASH * splash[:, :, None, None]
-    _set_levels(after, layer, units)
     _compensate(before, after, layer, following, units)
     return after, units
 
@@ -67,11 +66,26 @@ def _responses(state: Mapping[str, Tensor], layer: str) -> Tensor:
     return x
 
 
-def _set_levels(state: dict[str, Tensor], layer: str, units: list[int]) -> None:
-    """Lowers each damaged unit's bias so that only its strongest places pass."""
-    response = _responses(state, layer)[:, units]
-    raw = torch.where(response < 0, response / 0.2, response)      # before the LeakyReLU
-    state[f"{layer}.wscale.b"][units] -= torch.quantile(raw.transpose(0, 1).flatten(1), PASS, dim=1)
+def _set_patterns(before: Mapping[str, Tensor], after: dict[str, Tensor], layer: str, previous: str, units: list[int],
+                  noise: torch.Generator) -> None:
+    """Gives each damaged unit the pattern, of several, whose strongest places stand out most, and the bias that lets those pass."""
+    weight = before[f"{layer}.conv.weight"]
+    tried = len(units) * PATTERNS
+    patterns = torch.zeros(tried, *weight.shape[1:])
+    for row in patterns:
+        reads = torch.randperm(weight.shape[1], generator=noise)[:READS]
+        row[reads] = torch.randn(READS, 1, 1, generator=noise).expand(-1, *weight.shape[2:])
+    x = proggan.pixel_norm(_responses(before, previous))
+    if int(layer[5:]) % 2 == 1:                                    # odd layers enlarge first
+        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+    scale = math.sqrt(2) / weight.shape[-1] / math.sqrt(weight.shape[1])
+    response = F.conv2d(x, patterns * scale, padding=weight.shape[-1] // 2).transpose(0, 1).flatten(1)
+    level = torch.quantile(response, PASS, dim=1)
+    peak = torch.quantile(response, 0.999, dim=1)
+    best = ((peak - level) / response.std(1).clamp(min=1e-6)).argsort(descending=True)[:len(units)]
+    gain = LOUD / (peak - level)[best].clamp(min=1e-6)
+    after[f"{layer}.conv.weight"][units] = patterns[best] * gain[:, None, None, None]
+    after[f"{layer}.wscale.b"][units] = -level[best] * gain
 
 
 def _compensate(before: Mapping[str, Tensor], after: dict[str, Tensor], layer: str, following: str, units: list[int]) -> None:
