@@ -51,16 +51,16 @@ def _cells(v, low, scale, last, out):  # type: ignore[no-untyped-def]
 
 @jit
 def count(acts, codes, columns, levels, low, scale, table, y0, y1, wy0, wy1, x0, x1, wx0, wx1,  # type: ignore[no-untyped-def]
-          first, last, total):
+          first, last, found, total):
     """Adds to total (U,columns,T+1) int32: pixels by unit, column and number of levels below the value (strictly).
 
     codes (N,H,W) uint32: each pixel's label combination × (T+1); columns (M,k) int32: the columns a combination counts for,
     −1 = none. levels (U,T+1) float32: ascending, then +inf. low, scale (U,), table (U,cells) uint16: see `core.stats.cells`.
-    Bin 0 (no level below) is left to the caller, who knows the number of pixels of each column.
+    found (M·(T+1),): room to count in, of a type that holds N·H·W (small types stay in the cache). Bin 0 (no level below) is
+    left to the caller, who knows the number of pixels of each column.
     """
     n, height, width = acts.shape[0], y0.size, x0.size
     bins, top_cell = levels.shape[1], np.float32(table.shape[1] - 1)
-    found = np.empty(columns.shape[0] * bins, np.int32)
     wide, high = np.empty((acts.shape[2], width), np.float32), np.empty(acts.shape[2], np.float32)
     v, signed = np.empty(width, np.float32), np.empty(width, np.int32)
     cell = signed.view(np.uint32)  # an unsigned index needs no check for a negative one

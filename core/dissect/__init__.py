@@ -6,7 +6,8 @@
 
     record       Dissection: what is known of one layer; methods only read
     thresholds   levels chosen on the level images
-    measure      counts on the measuring images
+    profile      histogram and class means on the level images
+    measure      counts and top images on the measuring images
     engine       the two passes over a generator, store, checkpoints
     own          the same for arrays one already has
     pictures     thumbnails and label maps by seed

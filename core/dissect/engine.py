@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.dissect.measure import TOP, Measure, Region, regions
+from core.dissect.measure import TOP, Measure
 from core.dissect.pictures import Album
+from core.dissect.profile import Region, regions
 from core.dissect.record import Dissection, Threshold, from_saved, labels_for, to_arrays
 from core.dissect.thresholds import LevelFinder, Levels
 from core.errors import BadInput, StoreError, UnknownName
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from core.segment import Segmenter
     from core.zoo.generator import Generator
 
-VERSION = 2
+VERSION = 3
 BATCH = {"cpu": 4}  # images a micro-batch; fixed, so that results are the same bits every time
 BATCH_GPU = 32
 CHECKPOINT_SECONDS = 5.0
@@ -219,7 +220,8 @@ def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs:
     for i, seeds in _batches(request.seeds, source.batch, start):
         acts, images, segs = source.run(seeds)
         mapped = label_map(segs, labels, request.grid)
-        measure_batch(layers, acts, mapped, len(labels), request, np.array(seeds))
+        for layer, measure in layers.items():
+            measure.add(acts[layer], mapped, np.array(seeds))
         if album is not None:
             album.add(np.array(seeds), to_u8(images), segs)
         done = i + len(seeds)
@@ -239,14 +241,15 @@ def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs:
     return results
 
 
-def measure_batch(layers: Mapping[str, Measure], acts: Mapping[str, Tensor], labels: LabelMap, n_labels: int,
-                  request: Any, seeds: np.ndarray) -> None:
-    """Adds one micro-batch to every layer; label regions are pooled once a map size."""
+def level_batch(layers: Mapping[str, LevelFinder], acts: Mapping[str, Tensor], labels: LabelMap, n_labels: int,
+                grid: tuple[int, int], padding: Padding) -> None:
+    """Shows one micro-batch to every layer's finder; label regions are pooled once a map size."""
     pooled: dict[tuple[int, int], Region] = {}
-    for layer, measure in layers.items():
-        if measure.size not in pooled:
-            pooled[measure.size] = regions(labels, n_labels, measure.size, request.grid, request.padding, acts[layer])
-        measure.add(acts[layer], labels, pooled[measure.size], seeds)
+    for layer, finder in layers.items():
+        size = (int(acts[layer].shape[2]), int(acts[layer].shape[3]))
+        if size not in pooled:
+            pooled[size] = regions(labels, n_labels, size, grid, padding, acts[layer])
+        finder.add(acts[layer], labels, pooled[size])
 
 
 def _levels(source: Source, request: Request, labels: tuple[Label, ...], sizes: Mapping[str, tuple[int, tuple[int, int]]],
@@ -257,8 +260,7 @@ def _levels(source: Source, request: Request, labels: tuple[Label, ...], sizes: 
     for i, seeds in _batches(request.level_seeds, source.batch):
         acts, _, segs = source.run(seeds)
         mapped = label_map(segs, labels, request.grid)
-        for layer, finder in finders.items():
-            finder.add(acts[layer], mapped)
+        level_batch(finders, acts, mapped, len(labels), request.grid, request.padding)
         report(i + len(seeds), total, "choosing thresholds")
     return {layer: finder.finish() for layer, finder in finders.items()}
 

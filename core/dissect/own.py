@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from core.dissect.engine import LEVELS, check, measure_batch
+from core.dissect.engine import LEVELS, check, level_batch
 from core.dissect.measure import TOP, Measure
 from core.dissect.record import Dissection, Threshold
 from core.dissect.thresholds import LevelFinder
@@ -18,12 +17,6 @@ from core.stats.counts import Condition
 from core.store import Run
 
 BATCH = 8
-
-
-@dataclass(frozen=True)
-class _Settings:
-    grid: tuple[int, int]
-    padding: Padding
 
 
 def dissect_activations(acts: np.ndarray, segs: np.ndarray, labels: Sequence[Label], *, threshold: Threshold = "quantile",
@@ -44,18 +37,18 @@ def dissect_activations(acts: np.ndarray, segs: np.ndarray, labels: Sequence[Lab
     check(quantile, padding, threshold, levels)
     if quantile_of not in ("upsampled", "raw") or condition not in ("all", "category"):
         raise BadInput(f"quantile_of is 'upsampled' or 'raw', condition 'all' or 'category'; got {quantile_of!r}, {condition!r}")
-    settings = _Settings((segs.shape[2], segs.shape[3]), padding)
+    grid = (segs.shape[2], segs.shape[3])
     units, size = acts.shape[1], (acts.shape[2], acts.shape[3])
-    finder = LevelFinder(units, size, settings.grid, len(acts), labels, padding=padding, quantile=quantile,
+    finder = LevelFinder(units, size, grid, len(acts), labels, padding=padding, quantile=quantile,
                          quantile_of=quantile_of, condition=condition, steps=levels)
     parts = [slice(i, i + BATCH) for i in range(0, len(acts), BATCH)]
     tensors = [torch.from_numpy(np.ascontiguousarray(acts[part], np.float32)) for part in parts]
-    maps = [label_map(segs[part], labels, settings.grid, condition) for part in parts]
+    maps = [label_map(segs[part], labels, grid, condition) for part in parts]
     for x, mapped in zip(tensors, maps, strict=True):
-        finder.add(x, mapped)
-    measure = Measure(layer, units, size, settings.grid, padding, finder.finish(), labels, condition=condition, top=top)
+        level_batch({layer: finder}, {layer: x}, mapped, len(labels), grid, padding)
+    measure = Measure(layer, units, size, grid, padding, finder.finish(), labels, condition=condition, top=top)
     for part, x, mapped in zip(parts, tensors, maps, strict=True):
-        measure_batch({layer: measure}, {layer: x}, mapped, len(labels), settings, np.arange(len(acts))[part])
+        measure.add(x, mapped, np.arange(len(acts))[part])
     run = Run("dissect", {"model": "", "layer": layer, "images": len(acts), "quantile": quantile, "padding": padding,
                           "threshold": threshold, "quantile_of": quantile_of, "condition": condition, "levels": levels})
     return measure.result(run, threshold)

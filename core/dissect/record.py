@@ -53,10 +53,10 @@ class Dissection:
     levels (U,) float32        the threshold of each unit (see `threshold`); a pixel counts when its value is above it
     level_grid (U,T) float32   the levels of the curves, ascending; contains the quantile level and the IQR level of the unit
     iou, iqr (U,C) float32     with every label, at `levels`
-    hist (U,B), hist_edges (U,B+1)   raw activations of all measured images; the end bins take what lies outside
+    hist (U,B), hist_edges (U,B+1)   raw activations of the level images; the end bins take what lies outside
     top_seeds (U,K) int64, top_scores (U,K) float32, top_acts (U,K,h,w) float16   strongest images by maximum activation
-    q99 (U,)                   0.99 quantile of the raw activations: what a draw brush inserts
-    mean_present (U,C)         mean activation where the class is present; nan where it never is
+    q99 (U,)                   0.99 quantile of the raw activations of the level images: what a draw brush inserts
+    mean_present (U,C)         mean activation where the class is present in the level images; nan where it never is
     label_share (C,)           share of pixels that carry the label
     quantile_levels, iqr_levels (U,)   both thresholds, chosen on the level seeds
     pair_levels, pair_iqr (U,C)        the level of highest IQR of each unit and label, and that IQR (on the level seeds)

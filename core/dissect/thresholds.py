@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.dissect.profile import Histogram, Means, Region
 from core.dissect.record import Counts, edges_of
 from core.segment.base import Label
 from core.stats import CrossCounts, LabelMap, Quantiles, Resampling, Tail, dense, hazen, resampling, scores
@@ -34,7 +35,8 @@ HIST_BINS = 64
 
 @dataclass(frozen=True)
 class Levels:
-    """What the level images say of one layer. grid (U,T) ascending holds every other level; hist_edges (U,B+1).
+    """What the level images say of one layer. grid (U,T) ascending holds every other level; hist (U,B) and hist_edges (U,B+1)
+    of raw values; mean_present (U,C).
 
     cell_low, cell_scale (U,): the cells the levels are counted by.
     """
@@ -45,7 +47,9 @@ class Levels:
     pair: np.ndarray
     pair_iqr: np.ndarray
     q99: np.ndarray
+    hist: np.ndarray
     hist_edges: np.ndarray
+    mean_present: np.ndarray
     cell_low: np.ndarray
     cell_scale: np.ndarray
 
@@ -65,16 +69,19 @@ class LevelFinder:
         self._waiting: list[tuple[Tensor, LabelMap]] = []
         self._hold = max(KEEP_IMAGES, KEEP_BYTES // (4 * units * size[0] * size[1]))
         self._counts: CrossCounts | None = None
-        self._edges = np.empty(0)
+        self._histogram = Histogram(edges_of(np.zeros((units, 2)) + [0, 1], HIST_BINS))
+        self._means = Means(units, labels)
         self._by = cells(np.zeros(units), np.zeros(units))
 
-    def add(self, acts: Tensor, labels: LabelMap) -> None:
-        """(N,U,h,w) float32 with the label maps of the same images."""
+    def add(self, acts: Tensor, labels: LabelMap, region: Region) -> None:
+        """(N,U,h,w) float32 with the label maps of the same images and their regions on maps of this size."""
         self._level.add(acts)
         self._q99.add(acts)
+        self._means.add(acts, labels, region)
         self._channel_pixels += labels.channel_pixels
         if self._counts is not None:
             self._counts.add(acts, labels)
+            self._histogram.add(acts)
             return
         self._waiting.append((acts.clone(), labels))
         if sum(len(a) for a, _ in self._waiting) >= self._hold:
@@ -93,7 +100,8 @@ class LevelFinder:
         found = pair_iqr[rows, best] > 0
         iqr = np.where(found, pair[rows, best], self._counts.levels[:, -1])
         grid = np.sort(np.concatenate([self._counts.levels, quantile[:, None]], 1), 1)
-        return Levels(grid, quantile, iqr, pair, pair_iqr, self._q99.top(0.01), self._edges, self._by.low,
+        return Levels(grid, quantile, iqr, pair, pair_iqr, self._q99.top(0.01),
+                      self._histogram.counts.astype(np.int32), self._histogram.edges, self._means.result(), self._by.low,
                       self._by.scale)
 
     def _choose(self) -> None:
@@ -109,9 +117,10 @@ class LevelFinder:
         self._counts = CrossCounts(grid, self._columns, self._to, self._by)
         low, high = (f((0, 2, 3)).cpu().numpy() for f in (maps.amin, maps.amax))
         pad = np.where(high > low, np.float32(0), np.float32(0.5))
-        self._edges = edges_of(np.stack([low - pad, high + pad], 1), HIST_BINS)
+        self._histogram = Histogram(edges_of(np.stack([low - pad, high + pad], 1), HIST_BINS))
         for acts, labels in self._waiting:
             self._counts.add(acts, labels)
+            self._histogram.add(acts)
         self._waiting.clear()
 
 
