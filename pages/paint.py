@@ -34,6 +34,7 @@ from core.paint import (
     trials_sheet,
 )
 from core.units import Ranking, UnitSet
+from core.zoo import published
 from pages.parts import canvas, cards, colours, easel, frame, gallery, pickers, state, window, wipe
 from pages.parts.cards import Card
 from pages.parts.easel import Easel, Style
@@ -74,7 +75,7 @@ def first_seed() -> int:
 def starting_seeds(d: Dissection | None) -> tuple[int, ...]:
     pictures = state.pictures(state.model())
     if pictures is None or d is None:
-        return tuple(range(16))
+        return tuple(range(16 if max(zoo.card(state.model()).image_size) <= 128 else 4))
     return state.remember("starts", (pictures.run.key,), lambda: good_starts(pictures, d.labels))
 
 
@@ -146,6 +147,15 @@ def painted(painting: Painting) -> PaintResult:
     return state.remember("paint", (painting.to_json(), *marked(painting)), make)
 
 
+def shown(painting: Painting) -> PaintResult:
+    """What the page shows: before any stroke and before the generator is loaded, the stored picture does."""
+    pictures = state.pictures(painting.model)
+    if painting.visible or state.device(painting.model) or pictures is None or not pictures.has(painting.seed):
+        return painted(painting)
+    image = pictures.image(painting.seed)
+    return PaintResult(painting, image, image, ()) if image.shape[:2] == zoo.card(painting.model).image_size else painted(painting)
+
+
 def last_effect(painting: Painting) -> Effect | None:
     """What the newest visible stroke changed, against the painting without it."""
     index = max((i for i, s in enumerate(painting.strokes) if not s.hidden), default=None)
@@ -193,11 +203,13 @@ def own_sets() -> dict[str, UnitSet]:
         while name in out and replace(out[name], name="") != replace(found, name=""):
             name, number = f"{found.name} {number}", number + 1
         out[name] = replace(found, name=name)
+    for name, found in published.brushes(state.model()).items():
+        out.setdefault(f"{name}, published", replace(found, name=f"{name}, published"))
     return out
 
 
-def brush_cards(d: Dissection, sets: dict[str, UnitSet], chosen: str) -> list[Card]:
-    known = [label.name for label in d.labels[1:]]
+def brush_cards(d: Dissection | None, sets: dict[str, UnitSet], chosen: str) -> list[Card]:
+    known = [label.name for label in d.labels[1:]] if d is not None else []
     shown = [c for c in CLASSES if c in known]
     if not chosen.startswith("set:") and chosen not in shown:
         shown.append(chosen)
@@ -216,13 +228,13 @@ def pick_class() -> None:
         state.put("paint.brush", name)
 
 
-def settings(d: Dissection) -> tuple[Style, str, float]:
+def settings(d: Dissection | None) -> tuple[Style, str, float]:
     """Brush, mode, tool, size, number of units, strength: the style of the next stroke, its tool and its width in pixels."""
     sets = own_sets()
     chosen = state.get("paint.brush")
-    known = [label.name for label in d.labels[1:]]
+    known = [label.name for label in d.labels[1:]] if d is not None else []
     if (chosen not in known) and not (chosen.startswith("set:") and chosen[4:] in sets):
-        chosen = next((c for c in ("tree", *CLASSES) if c in known), known[0])
+        chosen = next((c for c in ("tree", *CLASSES) if c in known), known[0] if known else f"set:{next(iter(sets))}")
         state.put("paint.brush", chosen)
     cards.row(brush_cards(d, sets, chosen), "paint_brushes", label="Brushes", wrap=True, on_pick=pick_brush)
     unit_set = sets.get(chosen[4:]) if chosen.startswith("set:") else None
@@ -234,7 +246,7 @@ def settings(d: Dissection) -> tuple[Style, str, float]:
         timeline_buttons()
     side = max(zoo.card(state.model()).image_size) or 64
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        size = st.slider("Brush size (image pixels)", 1, side // 2, side // 8, key=f"paint_size_{side}", width=190,
+        size = st.slider("Brush size (image pixels)", 1, side // 2, 3 * side // 16, key=f"paint_size_{side}", width=190,
                          persist_state="session")
         strength = st.slider("Strength", 0.0, 1.0, 1.0, 0.01, key="paint_strength", width=190, persist_state="session",
                              help="How far the units move towards their value: 0 nothing, 1 all the way.")
@@ -248,12 +260,12 @@ def settings(d: Dissection) -> tuple[Style, str, float]:
                              disabled=unit_set is not None,
                              help="Otherwise drawing inserts each unit's 0.99 quantile, as the original does.")
     units = len(unit_set.units) if unit_set is not None else AMOUNTS[-1]
-    if unit_set is None:
+    if unit_set is None and d is not None:
         units = int(amount) if amount != OWN else st.number_input("Number of units", 1, len(d.q99), 20, key="paint_units",
                                                                   persist_state="session", width=190)
-    causal = unit_set is None and state.ranking(d.run.params["model"], d.layer, chosen, "ace") is not None
+    causal = unit_set is None and d is not None and state.ranking(d.run.params["model"], d.layer, chosen, "ace") is not None
     value = "mean" if mean and unit_set is None else "q99"
-    return Style(unit_set.name if unit_set else chosen, mode, min(units, len(d.q99)), strength, value,
+    return Style(unit_set.name if unit_set else chosen, mode, min(units, len(d.q99)) if d is not None else units, strength, value,
                  "ace" if causal else "best" if unit_set else "iou", unit_set), tool, float(size)
 
 
@@ -304,7 +316,7 @@ def under_canvas(style: Style) -> None:
 def stage(style: Style, tool: str, size: float, narrow: bool) -> None:
     """The canvas and, beside it, the result."""
     painting = here().now
-    result = painted(painting)
+    result = shown(painting)
     scale = canvas.scale_for(result.image.shape[:2], state.get("paint_canvas") or "M", narrow=narrow)
     if state.get("paint.mounting"):
         keep(easel.mounted(here(), scale))
@@ -418,7 +430,7 @@ def seed_picture(seed: int, layer: str) -> np.ndarray:
         return plain(state.generator(state.model()), seed, layer)
 
 
-def pictures_section(d: Dissection) -> None:
+def pictures_section(d: Dissection | None) -> None:
     painting = here().now
     items = [Card(str(seed), str(seed), on=seed == painting.seed, title=f"Paint on picture {seed}",
                   picture=state.remember("thumbnail", (painting.model, *marked(painting)[:1], seed),
@@ -433,7 +445,7 @@ def pictures_section(d: Dissection) -> None:
     st.caption("Another picture starts without strokes; Undo brings the painting back.")
 
 
-def others_section(d: Dissection) -> None:
+def others_section(d: Dissection | None) -> None:
     painting = here().now
     if not painting.visible:
         st.info("Draw something first: then the same strokes are shown on a row of other pictures.", icon=":material/brush:")
@@ -452,8 +464,11 @@ def others_section(d: Dissection) -> None:
     st.caption("Above each picture without, below with the strokes. Pick one to go on there.")
 
 
-def brushes_section(d: Dissection) -> None:
+def brushes_section(d: Dissection | None) -> None:
     painting = here().now
+    if d is None:
+        st.info("All brushes are tried at once after a dissection of this layer.", icon=":material/search:")
+        return
     places = [s for s in painting.strokes if s.shape != "all"]
     if not places:
         st.info("Draw one stroke: it is the region on which every brush is then tried.", icon=":material/brush:")
@@ -488,7 +503,8 @@ def opened_file() -> None:
     change(make)
 
 
-def share_section(result: PaintResult) -> None:
+def share_section() -> None:
+    result = painted(here().now)
     painting = result.painting
     name = f"painting-{painting.model}-{painting.seed}"
     with st.container(horizontal=True):
@@ -533,25 +549,32 @@ def studio() -> None:
                 icon=":material/link:")
     painting = here().now
     d = state.dissection(painting.model, painting.layer)
-    if d is None:
+    if d is None and not own_sets():
         st.info(f"{painting.layer} of {painting.model} has not been dissected yet, so it is not known which units draw what.",
                 icon=":material/search:")
         pickers.go("layers", "Dissect it on the Layers page")
         return
+    if d is None:
+        st.caption(f":material/info: {painting.layer} of {painting.model} has not been dissected here: these are unit sets that are "
+                   "known without it. A dissection adds a brush for every class.")
     if painting.layer != state.layer():
         st.caption(f":material/info: This painting is on {painting.layer}; the sidebar says {state.layer()}. "
                    "Choosing a layer there moves the painting to it.")
-    saved = link(painting) if painting.strokes else None
+    saved = None
+    try:
+        saved = link(painting) if painting.strokes else None
+    except GanLabError as error:  # a full disk must not stop anybody from painting
+        st.warning(f"The address does not carry this painting: {frame.escape(str(error))}", icon=":material/link_off:")
     narrow = window.follow({"p": saved, "seed": painting.seed if saved is None else None}, "paint_window",
                            guess=window.likely_narrow())
     try:
         style, tool, size = settings(d)
         stage(style, tool, size, narrow)
-        result = painted(here().now)
+        result = shown(here().now)
         history(result.before)
         tabs = st.tabs(list(SECTIONS), key="paint_section", on_change="rerun")
         for tab, section in zip(tabs, (lambda: pictures_section(d), lambda: others_section(d), lambda: brushes_section(d),
-                                       lambda: share_section(result), lambda: units_section(result)), strict=True):
+                                       share_section, lambda: units_section(result)), strict=True):
             if tab.open:
                 with tab:
                     section()
