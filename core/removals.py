@@ -10,7 +10,7 @@ untouched picture are scored beside them. Intervals are bootstrapped over seeds.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 KIND, VERSION = "removals", 1
 METRICS = (*(n for n, m in metrics.REGISTRY.items() if "truth" not in m.needs), "seconds", "cpu")
+LABELS = ("tree", "door", "dome", "cloud", "window")
 LEAST, MOST = 0.01, 0.40
 RESAMPLES = 1000
 
@@ -105,7 +106,7 @@ def measure(study: Study, *, generator: Generator, chooser: Segmenter, judge: Se
         before = compare.plain(generator, seed)
         seen = compare.label_maps(chooser, before)
         for number, name in enumerate(study.labels):
-            mask = (seen == compare.label_id(chooser, name)).any(axis=0)
+            mask = compare.mask_of(seen, compare.label_id(chooser, name))
             if not mask.any():
                 continue
             question = Question(before, mask, name)
@@ -131,6 +132,35 @@ def _column(study: Study, question: Question, gan: GanEdit, generator: Generator
             told = {**answer.scores, "seconds": answer.seconds, "cpu": answer.cpu}
             out[study.names.index(answer.method)] = [told.get(k, np.nan) for k in METRICS]
     return out
+
+
+def of_model(store: Store, model: str, layer: str = "", labels: Sequence[str] = LABELS, *, seeds: int = 64, units: int = 20,
+             device: str = "auto", report: Report = no_report) -> Removals:
+    """The study of a stored dissection's layer ("" = the model's default), with its model and segmenters opened.
+
+    Classes the dissection does not know are left out. Raises BadInput when there is no dissection, class or second segmenter.
+    """
+    from core import causal, dissect, segment, zoo
+
+    card = zoo.card(model)
+    if len(card.segmenters) < 2:
+        raise BadInput(f"{model!r} has no second segmenter to judge with; known for it: {', '.join(card.segmenters) or 'none'}")
+    layer = layer or card.default_layer
+    d = dissect.load(store, model, layer)
+    if d is None:
+        raise BadInput(f"{layer} of {model!r} is not dissected yet; run: python -m core dissect --model {model} --layers {layer}")
+    known = tuple(name for name in labels if any(x.name == name for x in d.labels[1:]))
+    if not known:
+        raise BadInput(f"the dissection knows none of {', '.join(labels)}; it knows {', '.join(x.name for x in d.labels[1:])}")
+    rankings = {n: causal.load_ranking(store, model, layer, n, "ace") or d.ranking(n) for n in known}
+    chooser, judge = (segment.load(name, device) for name in card.segmenters[:2])
+    return measure(Study(model, layer, known, seeds, units), generator=zoo.load(model, device), chooser=chooser, judge=judge,
+                   rankings=rankings, store=store, report=report)
+
+
+def bundle(store: Store, *, model: str, report: Report = no_report) -> None:
+    """Makes and stores the study that ships with the project."""
+    of_model(store, model, report=report)
 
 
 def load(store: Store, model: str, *, generator: str) -> Removals | None:

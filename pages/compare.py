@@ -30,7 +30,7 @@ def same_picture() -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
         name = pickers.label(dissection, default="tree", title="Class to remove")
-        seed = pickers.seed(default=first_with(dissection, pictures, name), label="Picture (seed)")
+        seed = pickers.seed(default=compare.usual_seed(dissection, pictures, name), label="Picture (seed)")
         source = st.segmented_control("Mask", SOURCES, default="Class", key="mask", bind="query-params", required=True,
                                       help="Class: where the dissector sees it. Drawn: painted by hand. File: a saved PNG.")
         count = int(st.number_input("Units switched off", 1, len(dissection.iou), min(20, len(dissection.iou)), key="n",
@@ -39,7 +39,7 @@ def same_picture() -> None:
         grow = int(st.slider("Mask grows by, px", 0, 12, usual, key="grow", bind="query-params",
                              help="The same for every method. Too tight a mask leaves a fringe of the old thing; too wide a "
                                   "one asks for more than is needed."))
-    units, ranked_by = chosen_units(dissection, name, count)
+    units, ranked_by = compare.best_units(dissection, state.ranking(model, layer, name, "ace"), name, count)
     gan = GanEdit(model, layer, seed, units)
     with right:
         if source == "Class":
@@ -53,7 +53,7 @@ def same_picture() -> None:
             frame.failed(error, "There is nothing to compare yet")
             return
         if source != "Drawn":
-            outlined = gallery.outlined(question.before, question.mask, side=384)
+            outlined = gallery.outlined(question.before, question.mask, side=384, dim=0.8)
             gallery.show(outlined, side=384, alt="The picture with its mask outlined")
         masks.save(question.mask, key="same", name=f"mask-{model}-{seed}.png")
     settings = {"model": model, "layer": layer, "seeds": seed, "class_": name, "mask": f"{source or 'Class'}".lower(),
@@ -62,23 +62,8 @@ def same_picture() -> None:
         board = measured(question, gan, at_once=source != "Drawn", chooser=dissection.run.inputs.get("segmenter", ""),
                          keep=source == "Class")
     if board is not None:
-        results(put_in(board, "same"), "same", dissection.labels)
+        results(board, "same", dissection.labels)
     frame.caption(**{k.rstrip("_"): v for k, v in settings.items()})  # type: ignore[arg-type]
-
-
-def chosen_units(d: Dissection, name: str, count: int) -> tuple[tuple[int, ...], str]:
-    """The class's best units, and how they are ranked."""
-    ranking = state.ranking(state.model(), d.layer, name, "ace")
-    return (ranking.top(count), "causal effect") if ranking is not None else (d.units_for(name, count), "IoU")
-
-
-def first_with(d: Dissection, pictures: Pictures | None, name: str) -> int:
-    """A seed whose picture shows the class on 3 to 25 % of its pixels, among the top images of its best unit."""
-    seeds = [int(s) for s in d.top_seeds[d.units_for(name, 1)[0]]]
-    if pictures is None:
-        return seeds[0]
-    shares = {s: float((pictures.segmentation(s) == d.label(name).id).any(axis=0).mean()) for s in seeds if pictures.has(s)}
-    return next((s for s, share in shares.items() if 0.03 <= share <= 0.25), seeds[0])
 
 
 def ask(gan: GanEdit, name: str, grow: int, source: str, pictures: Pictures | None, d: Dissection) -> Question:
@@ -104,11 +89,11 @@ def ask(gan: GanEdit, name: str, grow: int, source: str, pictures: Pictures | No
 def class_mask(model: str, before: np.ndarray, label: Label, seed: int, pictures: Pictures | None) -> np.ndarray:
     """Where the dissector sees the class: from the stored label maps, else by asking it."""
     if pictures is not None and pictures.has(seed) and pictures.segmentation(seed).shape[1:] == before.shape[:2]:
-        return np.asarray((pictures.segmentation(seed) == label.id).any(axis=0))
+        return compare.mask_of(pictures.segmentation(seed), label.id)
     chooser = zoo.card(model).segmenters[0]
     maps = state.remember("compare.maps", (model, zoo.fingerprint(model), chooser, seed),
                           lambda: compare.label_maps(state.segmenter(chooser), before))
-    return np.asarray((maps == label.id).any(axis=0))
+    return compare.mask_of(maps, label.id)
 
 
 def plain(model: str, seed: int) -> np.ndarray:
@@ -135,7 +120,7 @@ def measured(question: Question, gan: GanEdit, *, at_once: bool, chooser: str, k
     """The board of a comparison that runs or has run in this server; starts it at once, or on a button."""
     settings = repr((gan, question.label, question.grow)).encode()
     key = f"compare:{hashlib.sha256(settings).hexdigest()[:24]}:{compare.mark(question.before, question.mask, question.avoid)}"
-    job = compare.comparisons.get(key)
+    job = compare.job(key)
     names = compare.methods()
     pressed = False
     if not at_once and (job is None or job.state in ("cancelled", "failed")):
@@ -156,7 +141,7 @@ def measured(question: Question, gan: GanEdit, *, at_once: bool, chooser: str, k
 
 def followed(key: str, view: str, expected: int, at_once: bool = True) -> Board | None:
     """The board of a job when it is done; meanwhile its answers as they come in."""
-    job = compare.comparisons.get(key)
+    job = compare.job(key)
     if job is None:
         return None
     if job.active:
@@ -167,13 +152,22 @@ def followed(key: str, view: str, expected: int, at_once: bool = True) -> Board 
     if job.state == "cancelled":
         st.info("Cancelled; what was finished is kept.", icon=":material/cancel:")
     if job.state != "done" and at_once and st.button("Compare again", key=f"{view}.again", icon=":material/replay:"):
-        compare.comparisons.forget(key)
+        compare.forget(key)
         st.rerun()
     return job.result if isinstance(job.result, Board) and job.result.answers else None
 
 
 def results(board: Board, key: str, labels: tuple[Label, ...] = ()) -> None:
-    """Everything about the answers."""
+    """Everything about the answers, and a place below to put in one's own."""
+    shown, below = st.container(), st.container()
+    with below:
+        board = put_in(board, key)
+    with shown:
+        everything(board, key, labels)
+
+
+def everything(board: Board, key: str, labels: tuple[Label, ...]) -> None:
+    """Pictures, a wipe between any two, all scores."""
     st.subheader("Every method, the same hole", anchor=False)
     view = answers.view_of(board, key, labels)
     answers.grid(board, view, key=key)
@@ -234,16 +228,16 @@ def real_photos() -> None:
     question = Question(image, mask, grow=grow, avoid=avoid)
     key = "photo:" + compare.mark(image, mask, avoid) + f":{grow}"
     names = [n for n in compare.methods(gan=False) if n != compare.BEFORE]
-    job = compare.comparisons.get(key)
+    job = compare.job(key)
     if go and (job is None or not job.active):
-        compare.comparisons.forget(key)
+        compare.forget(key)
         try:
             compare.submit(key, question, names)
         except Busy as error:
             frame.failed(error)
     board = followed(key, "photo", len(names), at_once=False)
     if board is not None:
-        results(put_in(board, "photo"), "photo")
+        results(board, "photo")
 
 
 def gan_note() -> None:

@@ -64,6 +64,16 @@ def test_only_the_raw_gan_edit_may_change_pixels_outside_the_hole():
         assert np.array_equal(answer.image[~inside], PICTURE[~inside]), answer.method
 
 
+def test_raw_edit_is_charged_for_what_it_changes_outside_and_the_composite_is_not():
+    """A hole of 3 × 3 pixels is a part of its layer's cell of 4 × 4: the whole cell's sky fades."""
+    part = np.zeros_like(TREE)
+    part[:3, 8:11] = True
+    question = c.Question(PICTURE, part, "sky", grow=0, feather=0)
+    found = answers(["gan", "gan-composite"], question, c.GanEdit("toy", "layer1", SEED, (toys.SKY,)))
+    assert found["gan"].scores["collateral_delta"] > 0
+    assert found["gan-composite"].scores["collateral_delta"] == 0
+
+
 def test_composited_edit_equals_the_raw_one_inside_the_mask():
     found = answers()
     assert np.array_equal(found["gan-composite"].image[TREE], found["gan"].image[TREE])
@@ -215,3 +225,13 @@ def test_submitted_comparison_shows_its_board_while_it_runs_and_is_stored_at_the
     assert job.state == "done", job.error
     assert sorted(a.method for a in job.result.answers) == sorted(SOME)
     assert store.has(run.key)
+
+
+def test_mask_of_a_class_leaves_out_specks_unless_there_is_nothing_else():
+    labels = np.zeros((2, 64, 64), int)
+    labels[0, 5:20, 5:20] = 3
+    labels[1, 40, 40] = 3
+    assert c.mask_of(labels, 3).sum() == 225
+    labels[0] = 0
+    assert c.mask_of(labels, 3).sum() == 1
+    assert not c.mask_of(labels, 4).any()

@@ -78,3 +78,33 @@ def test_interval_covers_its_median_and_missing_scores_have_none():
 def test_table_names_every_method():
     text = removals.as_text(run())
     assert all(name in text for name in STUDY.names)
+
+
+def test_undissected_model_and_missing_judge_say_what_to_do(store, monkeypatch):
+    from core import zoo
+
+    with pytest.raises(BadInput, match="core dissect --model scenes"):
+        removals.of_model(store, "scenes")
+    card = zoo.Card("lone", "Lone", "toy", "lone.safetensors", segmenters=("toy",), bundled=True)
+    monkeypatch.setattr(zoo, "CARDS", {"lone": card})
+    with pytest.raises(BadInput, match="no second segmenter"):
+        removals.of_model(store, "lone")
+
+
+def test_study_and_opening_comparisons_of_a_dissected_model_are_stored(store, monkeypatch):
+    from core import segment, zoo
+    from core.dissect import dissect
+
+    card = zoo.Card("toy", "Toy", "toy", "toy.safetensors", default_layer="layer1", segmenters=("toy", "toy-judge"), bundled=True)
+    monkeypatch.setattr(zoo, "CARDS", {"toy": card})
+    monkeypatch.setattr(zoo, "fingerprint", lambda name: GENERATOR.fingerprint)
+    monkeypatch.setattr(zoo, "load", lambda name, device="auto": GENERATOR)
+    monkeypatch.setattr(segment, "load", lambda name, device="auto": Judge() if name == "toy-judge" else CHOOSER)
+    dissect(GENERATOR, CHOOSER, ["layer1"], range(24), level_seeds=range(100, 116), store=store)
+    found = removals.of_model(store, "toy", labels=("tree", "unknown"), seeds=6, units=1)
+    assert found.study.labels == ("tree",)
+    compare.bundle(store, model="toy", labels=("tree", "door"))
+    kept = [compare.load(store, e.key) for e in store.list("compare")]
+    assert sorted(b.question.label for b in kept) == ["door", "tree"]
+    compare.bundle(store, model="toy", labels=("tree", "door"))
+    assert len(store.list("compare")) == 2

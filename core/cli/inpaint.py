@@ -86,23 +86,11 @@ def bench(methods: str, size: int, scenes: int, repeats: int, again: bool) -> No
 @click.option("--device", default="auto", show_default=True)
 def removals(model: str, layer: str, classes: str, seeds: int, units: int, device: str) -> None:
     """Remove classes from generated pictures with every method, scored by the judge. The report's table."""
-    from core import causal, dissect, segment, zoo
     from core import removals as study
-    from core.errors import BadInput
     from core.store import Store
 
-    store, card = Store(), zoo.card(model)
-    layer = layer or card.default_layer
-    if len(card.segmenters) < 2:
-        raise BadInput(f"{model!r} has no second segmenter to judge with; known for it: {', '.join(card.segmenters) or 'none'}")
-    found = dissect.load(store, model, layer)
-    if found is None:
-        raise BadInput(f"{layer} of {model!r} is not dissected yet; run: python -m core dissect --model {model} --layers {layer}")
     labels = tuple(n.strip() for n in classes.split(",") if n.strip())
-    rankings = {n: causal.load_ranking(store, model, layer, n, "ace") or found.ranking(n) for n in labels}
-    chooser, judge = (segment.load(name, device) for name in card.segmenters[:2])
-    result = study.measure(study.Study(model, layer, labels, seeds, units), generator=zoo.load(model, device), chooser=chooser,
-                           judge=judge, rankings=rankings, store=store, report=_show)
+    result = study.of_model(Store(), model, layer, labels, seeds=seeds, units=units, device=device, report=_show)
     click.echo(study.as_text(result))
 
 

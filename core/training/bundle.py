@@ -54,8 +54,15 @@ def _benchmark(store: Store, report: Report) -> None:
     benchmark.measure(benchmark.Plan(benchmark.default_methods()), store=store, report=report)
 
 
+def _compare(store: Store, report: Report) -> None:
+    from core import compare, removals
+
+    compare.bundle(store, model=MODEL, report=report)
+    removals.bundle(store, model=MODEL, report=report)
+
+
 PARTS: dict[str, Callable[[Store, Report], None]] = {
-    "dissect": _dissect, "benchmark": _benchmark, "encoder": _encoder, "artifacts": _artifacts, "causes": _causes}
+    "dissect": _dissect, "benchmark": _benchmark, "encoder": _encoder, "artifacts": _artifacts, "causes": _causes, "compare": _compare}
 
 
 def remove_stale(store: Store) -> list[str]:

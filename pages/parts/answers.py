@@ -120,7 +120,7 @@ def text(name: str, value: float) -> str:
     if math.isnan(value):
         return "–"
     gap = "" if metric.unit in ("", "×") else " "
-    return f"{value:.{metric.digits}f}{gap}{metric.unit}" if math.isfinite(value) else "∞"
+    return f"{round(value, metric.digits) + 0.0:.{metric.digits}f}{gap}{metric.unit}" if math.isfinite(value) else "∞"
 
 
 def slider(board: Board, *, key: str) -> None:
@@ -182,7 +182,7 @@ def downloads(board: Board, *, key: str) -> None:
 @st.fragment(run_every=1.0)
 def live(job_key: str, view_key: str, expected: int, labels: Sequence[Label] = ()) -> None:
     """The answers as they come in, with progress and Cancel; the page runs again when the last is there."""
-    job = compare.comparisons.get(job_key)
+    job = compare.job(job_key)
     if job is None or not job.active or job.result is None:
         st.rerun()
     board: Board = job.result
@@ -191,5 +191,5 @@ def live(job_key: str, view_key: str, expected: int, labels: Sequence[Label] = (
     said = f"{there} of {expected} methods" + (f" · {frame.escape(job.note)} …" if job.note else "")
     left.progress(min(1.0, there / max(1, expected)), text=said if job.state == "running" else "waiting for its turn")
     if right.button("Cancel", key=f"{view_key}.cancel", icon=":material/stop:"):
-        compare.comparisons.cancel(job_key)
+        compare.cancel(job_key)
     grid(board, View("Picture", (slice(None), slice(None)), {}), key=view_key, expected=expected)

@@ -1,6 +1,7 @@
 """Measured evidence of the compare page: the benchmark with known holes, and the report's table filled by measurement."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -207,23 +208,9 @@ def _plain_methods() -> tuple[str, ...]:
     return tuple(n for n in compare.methods() if n not in compare.GANS and n != compare.BEFORE)
 
 
-def _study(model: str, layer: str) -> Any:
+def _study(model: str, layer: str) -> Callable[[Report], None]:
     def work(report: Report) -> None:
-        from core import causal, dissect, segment
-        from core.errors import BadInput
-
-        card, store = zoo.card(model), state.store()
-        if len(card.segmenters) < 2:
-            raise BadInput(f"{model!r} has no second segmenter to judge with")
-        found = dissect.load(store, model, layer)
-        if found is None:
-            raise BadInput(f"{layer} of {model!r} has not been dissected yet; the Layers page does it")
-        known = {x.name for x in found.labels}
-        labels = tuple(n for n in ("tree", "door", "dome", "cloud", "window") if n in known) or (found.labels[1].name,)
-        rankings = {n: causal.load_ranking(store, model, layer, n, "ace") or found.ranking(n) for n in labels}
-        chooser, judge = (segment.load(name) for name in card.segmenters[:2])
-        removals.measure(removals.Study(model, layer, labels, seeds=16), generator=zoo.load(model), chooser=chooser, judge=judge,
-                         rankings=rankings, store=store, report=report)
+        removals.of_model(state.store(), model, layer, seeds=16, report=report)
     return work
 
 

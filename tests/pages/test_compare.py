@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import benchmark, compare, zoo
+from core.compare import kept
 from core.image import encode
 from pages.parts import answers, evidence, masks
 from pages.parts.canvas import Mark
@@ -21,7 +22,7 @@ BLUE = Mark("rect", ((20.0, 20.0), (28.0, 26.0)), 1.0, masks.KEEP_OUT)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     from core.jobs import Jobs
 
-    monkeypatch.setattr(compare, "comparisons", Jobs(capacity=8, keep=6))
+    monkeypatch.setattr(kept, "comparisons", Jobs(capacity=8, keep=6))
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def judged(dissected: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def finished(page: AppTest, seconds: float = 60) -> AppTest:
     """Runs the page until its comparison is done."""
     end = time.monotonic() + seconds
-    while any(j.active for j in compare.comparisons.list()) and time.monotonic() < end:
+    while any(j.active for j in kept.comparisons.list()) and time.monotonic() < end:
         time.sleep(0.05)
     return page.run()
 
@@ -56,22 +57,22 @@ def test_class_is_removed_by_every_method_without_a_click(judged, show: Callable
 
 def test_finished_comparison_is_stored_and_shown_again_without_a_job(judged, show: Callable[..., AppTest]):
     finished(show("compare", **{"class": "tree", "n": "1"}))
-    done = len(compare.comparisons.list())
+    done = len(kept.comparisons.list())
     again = show("compare", **{"class": "tree", "n": "1"})
-    assert len(compare.comparisons.list()) == done
+    assert len(kept.comparisons.list()) == done
     assert "removed 100 %" in words(again)
 
 
 def test_class_that_is_not_in_the_picture_is_said(judged, show: Callable[..., AppTest]):
     page = show("compare", **{"class": "dome"})
     assert "sees no dome" in words(page)
-    assert not compare.comparisons.list()
+    assert not kept.comparisons.list()
 
 
 def test_drawn_mask_asks_to_be_drawn_first(judged, show: Callable[..., AppTest]):
     page = show("compare", mask="Drawn")
     assert "paint over what should go" in words(page)
-    assert not compare.comparisons.list()
+    assert not kept.comparisons.list()
 
 
 def test_undissected_layer_offers_to_dissect(toy, show: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch, store):
