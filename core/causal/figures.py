@@ -50,8 +50,9 @@ def scatter_figure(iou: np.ndarray, effect: np.ndarray, *, effect_title: str, hi
     return figure
 
 
-def side_figure(curves: Curves, order: str = "ace", n: int = MARKED, *, most: int = 14, height: int = 420) -> go.Figure:
+def side_figure(curves: Curves, order: str = "ace", n: int = 0, *, most: int = 14, height: int = 420) -> go.Figure:
     """What became of every class when the first n units are off: area after ÷ before, largest changes first."""
+    n = n or curves.marked
     effects = curves.side_effects(order, n)[:most]
     figure = blank(f"area after ÷ before, {n} units off", "", height)
     colours = [COLOURS["ace"] if e.label.name == curves.label.name else COLOURS["iou"] for e in effects]

@@ -96,8 +96,13 @@ class Curves:
         means = gain[:, _resamples(gain.shape[1])].mean(2)
         return Band(gain.mean(1), *np.percentile(means, (2.5, 97.5), axis=1))
 
-    def side_effects(self, order: str, n: int = MARKED) -> list[SideEffect]:
-        """What else changed when n units are off: every label with at least 0.1 % of the pictures, most changed first."""
+    @property
+    def marked(self) -> int:
+        """20 units, or the most measured in a layer that has fewer."""
+        return max(n for n in self.counts if n <= MARKED)
+
+    def side_effects(self, order: str, n: int = 0) -> list[SideEffect]:
+        """What else changed when n units (0 = `marked`) are off: every label with at least 0.1 % of the pictures, most changed first."""
         after = self.removed[self._order(order), self._count(n)].sum(0)
         before = self.before.sum(0)
         total = self.pixels * len(self.seeds)
@@ -105,8 +110,8 @@ class Curves:
                  if before[x.id] >= 0.001 * total]
         return sorted(found, key=lambda e: -abs(e.left - 1))
 
-    def change(self, order: str, n: int = MARKED) -> tuple[float, float]:
-        """Mean absolute change of the picture in grey levels (inside, outside) the class's region when n units are off."""
+    def change(self, order: str, n: int = 0) -> tuple[float, float]:
+        """Mean absolute change of the picture in grey levels (inside, outside) the class's region; n units (0 = `marked`) off."""
         o, k = self._order(order), self._count(n)
         return float(np.nanmean(self.inside[o, k])), float(np.nanmean(self.outside[o, k]))
 
@@ -150,6 +155,7 @@ class Curves:
         return self.orders.index(order)
 
     def _count(self, n: int) -> int:
+        n = n or self.marked
         if n not in self.counts:
             raise UnknownName("number of units", n, map(str, self.counts))
         return self.counts.index(n)

@@ -100,7 +100,7 @@ def export(found: Study, dissection: Dissection, plan: Plan, out: Path) -> None:
 def show(found: Study) -> None:
     """The answer in a few lines."""
     curves, learned = found.curves, found.rankings[0]
-    n = max(c for c in curves.counts if c <= 20)
+    n = curves.marked
     at = curves.counts.index(n)
     click.echo(f"{learned.label} in {learned.layer}: first units by causal effect {', '.join(map(str, learned.top(10)))}")
     for order in (*curves.orders, "random"):
