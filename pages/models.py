@@ -201,10 +201,10 @@ def results() -> None:
                 icon=":material/inventory_2:")
         return
     total, mine = sum(e.bytes for e in entries), [e for e in entries if not e.read_only]
-    st.markdown(f"**{len(entries)} stored results**, {total / MB:.0f} MB; {len(mine)} of them made here, the others ship with the "
-                "project and cannot be deleted. Choose one to see what it was made from.")
+    st.markdown(f"**{len(entries)} stored results**, {size(total)}: {len(mine)} made here, {len(entries) - len(mine)} shipped with the "
+                "project, which stay. Choose one to see what it was made from.")
     picked = st.dataframe(pd.DataFrame([row(e) for e in entries]), hide_index=True, on_select="rerun", selection_mode="single-row",
-                          key="models.runs", height=min(420, 38 + 35 * len(entries)),
+                          key="models.runs", height=min(420, 41 + 35 * len(entries)),
                           column_config={"MB": st.column_config.NumberColumn(format="%.2f"),
                                          "took (s)": st.column_config.NumberColumn(format="%.1f")})
     rows = picked.get("selection", {}).get("rows", [])

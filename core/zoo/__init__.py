@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import store
-from core.errors import GanLabError, MissingWeights, UnknownName
+from core.errors import BadFile, GanLabError, MissingWeights, UnknownName
 from core.zoo import cleaned, own, published
 from core.zoo.cards import Card, LayerInfo
 
@@ -36,7 +36,7 @@ CARDS: dict[str, Card] = {
 
 def names() -> list[str]:
     """Names of the models that can be used here: the bundled one, fetched ones, one's own, cleaned ones."""
-    return [n for n, c in CARDS.items() if c.bundled or weights_path(n).is_file()] + list(_usable()) + list(_cleaned())
+    return [n for n, c in CARDS.items() if c.bundled or here(n)] + list(_usable()) + list(_cleaned())
 
 
 def known() -> list[str]:
@@ -45,8 +45,9 @@ def known() -> list[str]:
 
 
 def here(name: str) -> bool:
-    """Whether the weights of a known model are on this disk."""
-    return weights_path(name).is_file()
+    """Whether the weights of a known model are on this disk, and right."""
+    path = weights_path(name)
+    return path.is_file() and not (name in published.CARDS and _problem(path, CARDS[name].sha256))
 
 
 def card(name: str) -> Card:
@@ -65,8 +66,10 @@ def card(name: str) -> Card:
 
 
 def problems() -> dict[str, str]:
-    """Files in the models folders that cannot be used -> what keeps them from it."""
-    return {path.name: own.inspect(path).problem for path in _own().values() if own.inspect(path).problem}
+    """Files that cannot be used, in the models folders and among the fetched ones -> what keeps them from it."""
+    found = {path.name: _problem(path) for path in _own().values()}
+    found |= {weights_path(n).name: _problem(weights_path(n), CARDS[n].sha256) for n in published.CARDS if weights_path(n).is_file()}
+    return {file: problem for file, problem in found.items() if problem}
 
 
 def weights_path(name: str) -> Path:
@@ -95,6 +98,8 @@ def fingerprint(name: str) -> str:
     if name in CARDS and CARDS[name].bundled:
         stat = path.stat()
         return _sha256(path, stat.st_mtime_ns, stat.st_size)
+    if name in published.CARDS and (problem := _problem(path, CARDS[name].sha256)):
+        raise BadFile(problem)
     return own.fingerprint(path)
 
 
@@ -163,11 +168,16 @@ def _usable() -> list[str]:
     return [name for name, path in _own().items() if not _problem(path)]
 
 
-def _problem(path: Path) -> str:
+def _problem(path: Path, sha256: str = "") -> str:
+    """What keeps a file from being used, "" for nothing; `sha256` is what its hash must begin with."""
     try:
-        return own.inspect(path).problem
+        found = own.inspect(path)
     except (OSError, GanLabError) as error:
         return str(error)
+    if not found.problem and not found.sha256.startswith(sha256):
+        return f"{path.name} is not the published file: its SHA-256 begins with {found.sha256[:8]}, not with {sha256}; fetch it again, " \
+               "or rename it to use it as a model of your own"
+    return found.problem
 
 
 def _with(found: Card, segmenters: tuple[str, ...]) -> Card:

@@ -1,6 +1,8 @@
 """A model of one's own is a file in a folder: found, listed without torch, refused with a reason."""
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import os
 import subprocess
 import sys
@@ -84,11 +86,24 @@ def test_file_that_cannot_be_used_is_listed_with_its_reason_and_hurts_nothing(ca
         zoo.load("half")
 
 
-def test_published_file_dropped_into_the_folder_is_that_model(cache: Path) -> None:
-    save(cache / "models" / "proggan_kitchen-67f1e16c.pth", ProgGANNet([8, 8, 8]))
-    assert zoo.here("lsun-kitchen")
+def test_published_file_dropped_into_the_folder_is_that_model(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(cache / "models" / "proggan_kitchen-67f1e16c.pth", ProgGANNet([8, 8, 8]))
+    right = dataclasses.replace(zoo.CARDS["lsun-kitchen"], sha256=hashlib.sha256(path.read_bytes()).hexdigest()[:8])
+    monkeypatch.setitem(zoo.CARDS, "lsun-kitchen", right)
     assert "lsun-kitchen" in zoo.names()
     assert "proggan_kitchen-67f1e16c" not in zoo.names()
+    assert zoo.load("lsun-kitchen", device="cpu").z_dim == 8
+
+
+def test_file_with_a_published_name_and_other_content_is_refused(cache: Path) -> None:
+    for folder in ("models", "weights"):
+        path = save(cache / folder / "proggan_kitchen-67f1e16c.pth", ProgGANNet([8, 8, 8]))
+        assert not zoo.here("lsun-kitchen")
+        assert zoo.names() == ["scenes"]
+        assert "not the published file" in zoo.problems()[path.name]
+        with pytest.raises(BadFile, match="67f1e16c"):
+            zoo.load("lsun-kitchen")
+        path.unlink()
 
 
 def test_own_file_never_takes_a_published_name(cache: Path) -> None:
