@@ -119,15 +119,18 @@ def own_answer(question: Question, image: np.ndarray, minutes: float, name: str 
 def gan_edit(generator: Generator, edit: GanEdit, where: np.ndarray) -> tuple[np.ndarray, float, float]:
     """The picture of a seed with units set to 0 inside bool (H,W) -> uint8 (H,W,3), wall seconds, processor seconds.
 
+    Units are switched off in every cell of the layer that the hole touches: half-off cells would leave half of the thing.
+
     Where the generator uses several threads or a GPU, whose time one thread does not see, both are wall seconds.
     """
     import torch
 
     from core.edits import UnitEdit, render
 
+    edits = UnitEdit(edit.layer, edit.units, mask=where, pooling="max")
     wall, cpu = time.perf_counter(), time.thread_time()
     with torch.inference_mode():
-        image = render(generator, generator.z_for_seeds([edit.seed]), [UnitEdit(edit.layer, edit.units, mask=where)])
+        image = render(generator, generator.z_for_seeds([edit.seed]), [edits])
         picture = to_u8(image)[0]
     seconds, own = time.perf_counter() - wall, time.thread_time() - cpu
     alone = torch.get_num_threads() == 1 and generator.device.type == "cpu"
