@@ -57,6 +57,7 @@ def settled(page: Page, quiet: float = 1.5) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "img")
+    parser.add_argument("--cache", default="", help="a cache folder with results of one's own (default: an empty one)")
     parser.add_argument("--pages", default=",".join(PAGES))
     parser.add_argument("--query", default="", help="address parameters, such as 'layer=layer4&unit=3'")
     parser.add_argument("--width", type=int, default=1440)
@@ -65,8 +66,8 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="the whole page, not only what fits the window")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    cache, port = tempfile.mkdtemp(prefix="gan-dissection-shots-"), free_port()
-    server = start(port, cache)
+    empty, port = tempfile.mkdtemp(prefix="gan-dissection-shots-"), free_port()
+    server = start(port, args.cache or empty)
     try:
         with sync_playwright() as p:
             path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -90,7 +91,7 @@ def main() -> None:
     finally:
         server.terminate()
         server.wait(20)
-        shutil.rmtree(cache, ignore_errors=True)
+        shutil.rmtree(empty, ignore_errors=True)
 
 
 if __name__ == "__main__":
