@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 jit: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
-MARGIN = np.float32(1 + 1e-6)  # a convex combination can exceed its largest term by rounding
+MARGIN = np.float32(1 + 2e-6)  # a convex combination can exceed its largest term by rounding
 UNSURE = np.uint16(1 << 15)  # flag of a cell that a level cuts in two
 
 
@@ -26,13 +26,26 @@ def _bound(row):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _across(source, x0, x1, wx0, wx1, wide, high):  # type: ignore[no-untyped-def]
-    """A map (h,w) -> wide (h,W), and high (h,), the bound of each row."""
+def _bounds(source, high, ready):  # type: ignore[no-untyped-def]
+    """high (h,): no value blended from a row exceeds it; ready (h,): no row is widened yet."""
     for y in range(source.shape[0]):
+        high[y] = _bound(source[y])
+        ready[y] = False
+
+
+@jit
+def _across(source, y, x0, x1, wx0, wx1, wide, ready):  # type: ignore[no-untyped-def]
+    """Row y of a map (h,w) -> wide[y] (W,), once. A row that has the grid's width is itself."""
+    if not ready[y]:
         row, out = source[y], wide[y]
-        for x in range(x0.size):
-            out[x] = row[x0[x]] * wx0[x] + row[x1[x]] * wx1[x]
-        high[y] = _bound(out)
+        if row.size == out.size:
+            for x in range(out.size):
+                out[x] = row[x]
+        else:
+            for x in range(out.size):
+                out[x] = row[x0[x]] * wx0[x] + row[x1[x]] * wx1[x]
+        ready[y] = True
+    return wide[y]
 
 
 @jit
@@ -51,28 +64,31 @@ def _cells(v, low, scale, last, out):  # type: ignore[no-untyped-def]
 
 @jit
 def count(acts, codes, columns, levels, low, scale, table, y0, y1, wy0, wy1, x0, x1, wx0, wx1,  # type: ignore[no-untyped-def]
-          first, last, found, total):
+          first, last, total):
     """Adds to total (U,columns,T+1) int32: pixels by unit, column and number of levels below the value (strictly).
 
     codes (N,H,W) uint32: each pixel's label combination × (T+1); columns (M,k) int32: the columns a combination counts for,
     −1 = none. levels (U,T+1) float32: ascending, then +inf. low, scale (U,), table (U,cells) uint16: see `core.stats.cells`.
-    found (M·(T+1),): room to count in, of a type that holds N·H·W (small types stay in the cache). Bin 0 (no level below) is
-    left to the caller, who knows the number of pixels of each column.
+    Bin 0 (no level below) is left to the caller, who knows the number of pixels of each column.
     """
     n, height, width = acts.shape[0], y0.size, x0.size
     bins, top_cell = levels.shape[1], np.float32(table.shape[1] - 1)
+    found = np.empty(columns.shape[0] * bins, np.int32)
     wide, high = np.empty((acts.shape[2], width), np.float32), np.empty(acts.shape[2], np.float32)
+    ready = np.empty(acts.shape[2], np.bool_)
     v, signed = np.empty(width, np.float32), np.empty(width, np.int32)
     cell = signed.view(np.uint32)  # an unsigned index needs no check for a negative one
     for u in range(first, last):
         found[:] = 0
         level, look = levels[u], table[u]
         for i in range(n):
-            _across(acts[i, u], x0, x1, wx0, wx1, wide, high)
+            source = acts[i, u]
+            _bounds(source, high, ready)
             for y in range(height):
                 if max(high[y0[y]], high[y1[y]]) <= level[0]:
                     continue
-                _down(wide[y0[y]], wide[y1[y]], wy0[y], wy1[y], v)
+                _down(_across(source, y0[y], x0, x1, wx0, wx1, wide, ready),
+                      _across(source, y1[y], x0, x1, wx0, wx1, wide, ready), wy0[y], wy1[y], v)
                 _cells(v, low[u], scale[u], top_cell, signed)
                 code = codes[i, y]
                 for x in range(width):
@@ -96,15 +112,18 @@ def push(acts, y0, y1, wy0, wy1, x0, x1, wx0, wx1, first, last, keep, buffer, fi
     n, height, width = acts.shape[0], y0.size, x0.size
     capacity = buffer.shape[1]
     wide, high = np.empty((acts.shape[2], width), np.float32), np.empty(acts.shape[2], np.float32)
+    ready = np.empty(acts.shape[2], np.bool_)
     v = np.empty(width, np.float32)
     for u in range(first, last):
         store, used, limit = buffer[u], fill[u], bound[u]
         for i in range(n):
-            _across(acts[i, u], x0, x1, wx0, wx1, wide, high)
+            source = acts[i, u]
+            _bounds(source, high, ready)
             for y in range(height):
                 if max(high[y0[y]], high[y1[y]]) <= limit:
                     continue
-                _down(wide[y0[y]], wide[y1[y]], wy0[y], wy1[y], v)
+                _down(_across(source, y0[y], x0, x1, wx0, wx1, wide, ready),
+                      _across(source, y1[y], x0, x1, wx0, wx1, wide, ready), wy0[y], wy1[y], v)
                 for x in range(width):
                     if v[x] > limit:
                         store[used] = v[x]

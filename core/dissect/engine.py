@@ -74,19 +74,20 @@ def check(quantile: float, padding: str, threshold: str, levels: int) -> None:
         raise BadInput(f"padding is 'border' or 'zeros', got {padding!r}")
     if threshold not in ("quantile", "iqr"):
         raise BadInput(f"threshold is 'quantile' or 'iqr', got {threshold!r}; levels per pair: Dissection.at('pair')")
-    if not 3 <= levels <= 256:
-        raise BadInput(f"curves have 3 to 256 levels, got {levels}")
+    if levels != 1 and not 3 <= levels <= 256:
+        raise BadInput(f"curves have 3 to 256 levels, or 1 for the quantile level alone, got {levels}")
 
 
 def dissect(generator: Generator, segmenter: Segmenter, layers: Sequence[str], seeds: Sequence[int] = range(1000), *,
             level_seeds: Sequence[int] = LEVEL_SEEDS, quantile: float = 0.01, grid: tuple[int, int] = (64, 64),
-            padding: Padding = "border", threshold: Threshold = "quantile", report: Report = no_report,
-            store: Store | None = None) -> dict[str, Dissection]:
+            padding: Padding = "border", threshold: Threshold = "quantile", levels: int = LEVELS,
+            report: Report = no_report, store: Store | None = None) -> dict[str, Dissection]:
     """Dissects layers of a generator: {layer: Dissection}.
 
     Levels are chosen on `level_seeds` (the exact top `quantile` of upsampled activations, and by information quality ratio)
     and measured on `seeds`. With a store, what is there already is read from disk, and the rest is kept there, together with
-    thumbnails and label maps of the measured seeds. One run holds both thresholds: see Dissection.at. Raises UnknownName
+    thumbnails and label maps of the measured seeds. `levels` is the length of the curves; 1 counts at the quantile level
+    alone, which is faster and leaves out curves and IQR levels. One run holds both thresholds: see Dissection.at. Raises UnknownName
     (layer), BadInput, JobCancelled (from `report`).
     """
     known = [info.name for info in generator.layers]
@@ -97,7 +98,7 @@ def dissect(generator: Generator, segmenter: Segmenter, layers: Sequence[str], s
             raise UnknownName("layer", layer, known)
     wanted = tuple(sorted(set(layers), key=known.index))
     request = Request(wanted, _seeds(seeds), _seeds(level_seeds), float(quantile), (int(grid[0]), int(grid[1])), padding,
-                      threshold)
+                      threshold, levels)
     runs = {layer: run_of(generator, segmenter, request, layer) for layer in wanted}
     found = _stored(store, runs) if store is not None else _compute(generator, segmenter, request, runs, report, None)
     if store is not None and len(found) < len(runs):

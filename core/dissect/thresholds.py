@@ -69,6 +69,7 @@ class LevelFinder:
         self._waiting: list[tuple[Tensor, LabelMap]] = []
         self._hold = max(KEEP_IMAGES, KEEP_BYTES // (4 * units * size[0] * size[1]))
         self._counts: CrossCounts | None = None
+        self._open = True  # maps are still held back
         self._histogram = Histogram(edges_of(np.zeros((units, 2)) + [0, 1], HIST_BINS))
         self._means = Means(units, labels)
         self._by = cells(np.zeros(units), np.zeros(units))
@@ -79,9 +80,8 @@ class LevelFinder:
         self._q99.add(acts)
         self._means.add(acts, labels, region)
         self._channel_pixels += labels.channel_pixels
-        if self._counts is not None:
-            self._counts.add(acts, labels)
-            self._histogram.add(acts)
+        if not self._open:
+            self._count(acts, labels)
             return
         self._waiting.append((acts.clone(), labels))
         if sum(len(a) for a, _ in self._waiting) >= self._hold:
@@ -89,10 +89,12 @@ class LevelFinder:
 
     def finish(self) -> Levels:
         """Raises nothing; one image at least must have been seen."""
-        if self._counts is None:
+        if self._open:
             self._choose()
-        assert self._counts is not None
         quantile = self._level.top(self._quantile)
+        if self._counts is None:
+            pair = np.repeat(quantile[:, None], len(self._labels), 1)
+            return self._levels(quantile[:, None], quantile, quantile, pair, np.zeros_like(pair))
         counts = conditioned(self._counts, self._channel_pixels, self._labels, self._condition)
         pair_iqr, pair = search(counts, self._counts.levels, len(self._labels))
         best = pair_iqr[:, 1:].argmax(1) + 1
@@ -100,6 +102,9 @@ class LevelFinder:
         found = pair_iqr[rows, best] > 0
         iqr = np.where(found, pair[rows, best], self._counts.levels[:, -1])
         grid = np.sort(np.concatenate([self._counts.levels, quantile[:, None]], 1), 1)
+        return self._levels(grid, quantile, iqr, pair, pair_iqr)
+
+    def _levels(self, grid: np.ndarray, quantile: np.ndarray, iqr: np.ndarray, pair: np.ndarray, pair_iqr: np.ndarray) -> Levels:
         return Levels(grid, quantile, iqr, pair, pair_iqr, self._q99.top(0.01),
                       self._histogram.counts.astype(np.int32), self._histogram.edges, self._means.result(), self._by.low,
                       self._by.scale)
@@ -109,19 +114,25 @@ class LevelFinder:
         import torch
 
         maps = torch.cat([a for a, _ in self._waiting])
-        fractions = np.geomspace(1.0, LOWEST_FRACTION, self._steps - 1)
-        grid = np.maximum.accumulate(hazen(_sampled(maps, self._to), 1 - fractions), 1)
-        self._by = cells(grid[:, 0], grid[:, -1])
-        if len(maps) * self._to.grid[0] * self._to.grid[1] > ALL_VALUES:
-            grid = snapped(grid, self._by)
-        self._counts = CrossCounts(grid, self._columns, self._to, self._by)
+        if self._steps > 1:
+            fractions = np.geomspace(1.0, LOWEST_FRACTION, self._steps - 1)
+            grid = np.maximum.accumulate(hazen(_sampled(maps, self._to), 1 - fractions), 1)
+            self._by = cells(grid[:, 0], grid[:, -1])
+            if len(maps) * self._to.grid[0] * self._to.grid[1] > ALL_VALUES:
+                grid = snapped(grid, self._by)
+            self._counts = CrossCounts(grid, self._columns, self._to, self._by)
         low, high = (f((0, 2, 3)).cpu().numpy() for f in (maps.amin, maps.amax))
         pad = np.where(high > low, np.float32(0), np.float32(0.5))
         self._histogram = Histogram(edges_of(np.stack([low - pad, high + pad], 1), HIST_BINS))
+        self._open = False
         for acts, labels in self._waiting:
-            self._counts.add(acts, labels)
-            self._histogram.add(acts)
+            self._count(acts, labels)
         self._waiting.clear()
+
+    def _count(self, acts: Tensor, labels: LabelMap) -> None:
+        self._histogram.add(acts)
+        if self._counts is not None:
+            self._counts.add(acts, labels)
 
 
 class _Top:

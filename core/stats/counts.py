@@ -153,11 +153,9 @@ class CrossCounts:
 
             values = acts.contiguous().numpy()
             codes = labels.codes.astype(np.uint32) * np.uint32(self._edges.shape[1])
-            room = len(labels.columns) * self._edges.shape[1]
-            small = np.uint16 if labels.codes.size < 2**16 else np.uint32
             over_units(len(self.levels), lambda a, b: kernels.count(
                 values, codes, labels.columns, self._edges, self._by.low, self._by.scale, self._table, *self.to.taps,
-                a, b, np.empty(room, small), self._total))
+                a, b, self._total))
         else:
             self._add_torch(acts, labels)
 

@@ -77,17 +77,18 @@ def forward(generator: Generator, segmenter: Any, images: int) -> None:
         source.run(range(start, min(start + source.batch, images)))
 
 
-def compare(title: str, generator: Generator, segmenter: Any, cases: dict[str, Sequence[str]], images: int, repeat: int) -> None:
-    """Prints time / forward of each case."""
+def compare(title: str, generator: Generator, segmenter: Any, cases: dict[str, tuple[Sequence[str], int]], images: int,
+            repeat: int) -> None:
+    """Prints time / forward of each case: (layers, levels)."""
     levels = max(4, images // 5)
     runs: dict[str, list[Timing]] = {name: [] for name in ("forward", *cases)}
-    for layers in cases.values():  # compile before the clock runs
-        dissect(generator, segmenter, list(layers)[:1], range(4), level_seeds=range(1000, 1004))
+    for layers, t in cases.values():  # compile before the clock runs
+        dissect(generator, segmenter, list(layers)[:1], range(4), level_seeds=range(1000, 1004), levels=t)
     for _ in range(repeat):
         runs["forward"].append(timed(lambda: forward(generator, segmenter, images + levels)))
-        for name, layers in cases.items():
-            runs[name].append(timed(lambda layers=layers: dissect(  # type: ignore[misc]
-                generator, segmenter, list(layers), range(images), level_seeds=range(10**6, 10**6 + levels))))
+        for name, (layers, t) in cases.items():
+            runs[name].append(timed(lambda layers=layers, t=t: dissect(  # type: ignore[misc]
+                generator, segmenter, list(layers), range(images), level_seeds=range(10**6, 10**6 + levels), levels=t)))
     base = runs.pop("forward")
     print(f"\n{title}: {images} + {levels} images, {repeat} alternating runs, {torch.get_num_threads()} threads")
     print(f"  {'':<34}{'wall':>8}{'CPU':>8}")
@@ -108,13 +109,15 @@ def bench_forward(images: int, repeat: int) -> None:
         generator, segmenter, title = random_generator(BUNDLED), AlmostFree(), "bundled sizes, random weights, free segmenter"
     names = [info.name for info in generator.layers]
     middle = names[len(names) // 2 - 1]
-    compare(title, generator, segmenter, {f"{middle}, with curves": [middle], "all layers, with curves": names}, images, repeat)
+    compare(title, generator, segmenter, {f"{middle}, levels and counts": ([middle], 1), f"{middle}, with 64-level curves": ([middle], 64),
+                                         "all layers, levels and counts": (names, 1), "all layers, with 64-level curves": (names, 64)},
+            images, repeat)
 
 
 def bench_published(images: int, repeat: int) -> None:
     """The 256-px architecture, layer4, with a segmenter that costs almost nothing."""
-    compare("256-px architecture", random_generator(PUBLISHED), AlmostFree(), {"layer4, with curves": ["layer4"]},
-            max(8, images // 8), repeat)
+    cases = {"layer4, levels and counts": (["layer4"], 1), "layer4, with 64-level curves": (["layer4"], 64)}
+    compare("256-px architecture", random_generator(PUBLISHED), AlmostFree(), cases, max(8, images // 8), repeat)
 
 
 def synthetic(units: int, size: int, labels: int, images: int = 8,

@@ -242,6 +242,16 @@ def test_a_gpu_counts_the_same() -> None:
     np.testing.assert_allclose(d.iou, both()["layer1"].iou, atol=1e-3)
 
 
+def test_counting_at_the_quantile_level_alone_gives_the_same_scores_there() -> None:
+    d = run(["layer1"], levels=1)["layer1"]
+    want = both()["layer1"]
+    assert d.level_grid.shape == (9, 1)
+    for name in ("levels", "iou", "iqr", "hist", "q99", "mean_present", "top_seeds"):
+        np.testing.assert_array_equal(getattr(d, name), getattr(want, name), err_msg=name)
+    np.testing.assert_array_equal(d.at("iqr").iou, d.iou)
+    np.testing.assert_array_equal(d.at("pair").iou, d.iou)
+
+
 def test_zero_padding_differs_from_border_padding_only_at_the_edge_rows() -> None:
     d = run(["layer1"], padding="zeros")["layer1"]
     assert d.levels[toys.NEGATIVE] > both()["layer1"].levels[toys.NEGATIVE]  # the blend towards 0 at the border is its maximum
