@@ -164,7 +164,24 @@ class Source:
         self.batch = BATCH.get(generator.device.type, BATCH_GPU)
 
     def run(self, seeds: Sequence[int]) -> tuple[dict[str, Tensor], Tensor, np.ndarray]:
-        """{layer: (N,U,h,w) float32}, pictures (N,3,H,W), label ids (N,S,h,w)."""
+        """{layer: (N,U,h,w) float32}, pictures (N,3,H,W), label ids (N,S,h,w); in halves where memory runs out. Raises BadInput."""
+        import torch
+
+        from core.zoo.batch import ran_out, too_large
+
+        try:
+            return self._run(seeds)
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out(error):
+                raise
+            if len(seeds) == 1:
+                raise too_large() from error
+        half = (len(seeds) + 1) // 2  # outside the handler, so that the failed attempt's tensors are gone
+        parts = [self.run(seeds[:half]), self.run(seeds[half:])]
+        acts = {layer: torch.cat([part[0][layer] for part in parts]) for layer in self._layers}
+        return acts, torch.cat([part[1] for part in parts]), np.concatenate([part[2] for part in parts])
+
+    def _run(self, seeds: Sequence[int]) -> tuple[dict[str, Tensor], Tensor, np.ndarray]:
         import torch
 
         acts: dict[str, Tensor] = {}

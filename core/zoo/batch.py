@@ -43,7 +43,7 @@ def parts(z: Tensor, work: Callable[[Tensor], Tensor], size: int) -> Iterator[Te
             if not ran_out(error):
                 raise
             if len(part) == 1:
-                raise BadInput("a single picture does not fit into memory; choose a smaller model or another device") from error
+                raise too_large() from error
             size = (len(part) + 1) // 2
             done = None
         if done is None:  # outside the handler, so that the failed attempt's tensors are gone
@@ -57,6 +57,11 @@ def parts(z: Tensor, work: Callable[[Tensor], Tensor], size: int) -> Iterator[Te
 def in_parts(z: Tensor, work: Callable[[Tensor], Tensor], size: int = LARGEST) -> Tensor:
     """All parts of `work` joined along the first axis; see `parts`."""
     return torch.cat(list(parts(z, work, size)))
+
+
+def too_large() -> BadInput:
+    """The error of a network that is too large for this machine."""
+    return BadInput("a single picture does not fit into memory; choose a smaller model or another device")
 
 
 def ran_out(error: BaseException) -> bool:

@@ -13,7 +13,7 @@ from core.errors import BadInput, GanLabError
 from core.jobs import interactive, short
 from core.segment import saved
 from core.units import UnitSet
-from pages.parts import canvas, frame, gallery, job_panel, pickers, state
+from pages.parts import canvas, frame, gallery, job_panel, pickers, state, window
 
 if TYPE_CHECKING:
     from core.jobs import Report
@@ -88,7 +88,7 @@ def paint(generator: Any) -> None:
     turn = state.get("concepts.turn", 0)
     try:
         marks = canvas.draw(shown, key=f"concepts.canvas.{model}.{seed}.{turn}", colour=f"{COLOUR}99", size=size,
-                            scale=canvas.scale_for(image.shape[:2], "M"))
+                            scale=canvas.scale_for(image.shape[:2], "M", narrow=window.likely_narrow()))
         mask = canvas.mask(marks, image.shape[:2])
     except BadInput as error:
         frame.failed(error)

@@ -72,7 +72,8 @@ def test_proggan_is_rebuilt_from_its_file(tmp_path: Path, sizes: list[int], old:
         torch.testing.assert_close(g.span(z, None, None), net(z), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("net", [ProgGANNet([8, 12, 10, 6]), TutorialGenerator(doublings=3), NestedGenerator()], ids=lambda n: type(n).__name__)
+@pytest.mark.parametrize("net", [ProgGANNet([8, 12, 10, 6]), TutorialGenerator(doublings=3), NestedGenerator()],
+                         ids=lambda n: type(n).__name__)
 def test_sizes_read_off_a_file_are_those_of_a_run(net: nn.Module) -> None:
     from core.zoo.generator import ChainGenerator
 

@@ -75,3 +75,21 @@ def test_float16_is_safe_where_bfloat16_is_not() -> None:
     assert is_safe(g, fine, layers, seeds=range(128))
     assert not is_safe(g, coarse, layers, seeds=range(128))
     assert halved(g, layers) is g, "on the CPU nothing is gained"
+
+
+def test_dissection_goes_on_in_smaller_parts_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.dissect import dissect
+    from tests.toys import ToyGenerator, ToySegmenter
+
+    class Tight(ToyGenerator):
+        """Holds two pictures at a time."""
+
+        def span(self, x: Tensor, start: str | None, stop: str | None, z: Tensor | None = None) -> Tensor:
+            if len(x) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().span(x, start, stop, z)
+
+    whole, parts = (dissect(g, ToySegmenter(), ["layer1"], range(12), level_seeds=range(100, 112))["layer1"]
+                    for g in (ToyGenerator(), Tight()))
+    assert (whole.iou == parts.iou).all()
+    assert (whole.levels == parts.levels).all()
