@@ -29,12 +29,13 @@ def write(path: Path, state: dict[str, Tensor], meta: dict[str, str]) -> None:
     aside.replace(path)
 
 
-def segmenter_meta(config: dict[str, Any], step: int) -> dict[str, str]:
-    """Metadata of a segmenter file."""
+def segmenter_meta(state: dict[str, Any]) -> dict[str, str]:
+    """Metadata of the file of a segmenter's checkpoint."""
+    config = state["config"]
     architecture, widths = SegmenterConfig.of(config).architecture
     return {"architecture": architecture, "widths": json.dumps(list(widths)),
             "labels": json.dumps([[x.id, x.name, x.category] for x in LABELS]), "groups": json.dumps(GROUPS),
-            "training": json.dumps({**config, "steps": step}, sort_keys=True), "licence": "MIT"}
+            "training": json.dumps({**config, "steps": state["step"], "before": state["history"]}, sort_keys=True), "licence": "MIT"}
 
 
 def folded(net: nn.Module) -> dict[str, Tensor]:
@@ -48,7 +49,7 @@ def export_segmenter(which: str, home: Path, folder: Path = BUNDLED) -> Path:
     net = new_net(SegmenterConfig.of(state["config"]))
     net.load_state_dict(state["net"])
     path = folder / SEGMENTER_FILE[which]
-    write(path, folded(net), segmenter_meta(state["config"], state["step"]))
+    write(path, folded(net), segmenter_meta(state))
     return path
 
 

@@ -73,7 +73,7 @@ def train(config: SegmenterConfig, home: Path, *, device: str = "cpu", stop_afte
     net = placed(new_net(config), device)
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=1e-4)
     identity = {**asdict(config), "widths": list(config.widths), "world": world_mark()}
-    step = _resume(path, identity, net, optimizer)
+    step, history = _resume(path, identity, net, optimizer)
     steps = config.images // config.batch
     clock = checkpoint.Clock(step * config.batch, config.images)
     last = steps if stop_after is None else min(steps, stop_after // config.batch)
@@ -88,8 +88,8 @@ def train(config: SegmenterConfig, home: Path, *, device: str = "cpu", stop_afte
             if clock.due_to_tell():
                 log.info("%s: %s, loss %.3f", config.which, clock.line(step * config.batch), float(loss))
             if clock.due_to_save():
-                _save(path, identity, net, optimizer, step)
-    _save(path, identity, net, optimizer, step)
+                _save(path, identity, net, optimizer, step, history)
+    _save(path, identity, net, optimizer, step, history)
     return net
 
 
@@ -141,19 +141,26 @@ def group_index() -> Tensor:
     return lookup
 
 
-def _save(path: Path, identity: dict[str, Any], net: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    checkpoint.save(path, {"config": identity, "step": step, "net": net.state_dict(), "optimizer": optimizer.state_dict()})
+def _save(path: Path, identity: dict[str, Any], net: nn.Module, optimizer: torch.optim.Optimizer, step: int,
+          history: list[dict[str, Any]]) -> None:
+    checkpoint.save(path, {"config": identity, "step": step, "history": history, "net": net.state_dict(),
+                           "optimizer": optimizer.state_dict()})
 
 
-def _resume(path: Path, identity: dict[str, Any], net: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Steps already done. Another configuration or another world begins anew, from the old weights where they fit."""
+def _resume(path: Path, identity: dict[str, Any], net: nn.Module,
+            optimizer: torch.optim.Optimizer) -> tuple[int, list[dict[str, Any]]]:
+    """Steps already done, and the runs before this one.
+
+    Another configuration or another world begins a new run, from the old weights where they fit.
+    """
     state = checkpoint.load(path)
     if state is None:
-        return 0
+        return 0, []
+    history: list[dict[str, Any]] = state["history"]
     if state["config"] == identity:
         net.load_state_dict(state["net"])
         optimizer.load_state_dict(state["optimizer"])
-        return int(state["step"])
+        return int(state["step"]), history
     changed = sorted(k for k in identity if state["config"].get(k) != identity[k])
     shapes = {k: v.shape for k, v in net.state_dict().items()}
     warm = shapes == {k: v.shape for k, v in state["net"].items()}
@@ -161,7 +168,8 @@ def _resume(path: Path, identity: dict[str, Any], net: nn.Module, optimizer: tor
     log.warning("%s was made with another %s: beginning anew%s", path.name, ", ".join(changed), how)
     if warm:
         net.load_state_dict(state["net"])
-    return 0
+        return 0, [*history, {**state["config"], "steps": state["step"]}]
+    return 0, []
 
 
 def iou_table(predicted: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> list[dict[str, Any]]:

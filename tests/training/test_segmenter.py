@@ -49,6 +49,16 @@ def test_an_interrupted_run_equals_an_uninterrupted_one_bit_for_bit(home: Path) 
     assert not any(torch.equal(whole[key], first[key]) for key in whole if key.endswith("conv.weight"))
 
 
+def test_a_run_with_other_settings_starts_from_the_old_weights_and_says_so(home: Path) -> None:
+    (home / "segmenter-judge.pt").unlink(missing_ok=True)
+    old = training.train(CONFIG, home).state_dict()
+    new = training.train(replace(CONFIG, lr=1e-3), home, stop_after=0).state_dict()
+    assert all(torch.equal(old[key], new[key]) for key in old)
+    kept = torch.load(home / "segmenter-judge.pt", weights_only=True)
+    assert kept["step"] == 0
+    assert [(run["lr"], run["steps"]) for run in kept["history"]] == [(CONFIG.lr, 8)]
+
+
 @pytest.mark.parametrize("which", ["dissector", "judge"])
 def test_a_few_steps_lower_the_loss(home: Path, which: training.Which) -> None:
     widths = (4, 6, 8, 8, 8) if which == "dissector" else (4, 6, 8)
