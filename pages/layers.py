@@ -264,7 +264,8 @@ frame.caption(model=state.model(), layer=f"all {len(stored)}", cut=rule.title)
 
 st.header("One class through the layers", anchor=False)
 any_layer = next(iter(stored.values()))
-name = pickers.label(any_layer, key="class", default=next((n for n in ("tree", "door") if n in
+# not "class": a key that this page binds cannot be handed to the Units page
+name = pickers.label(any_layer, key="about", default=next((n for n in ("tree", "door") if n in
                                                            {x.name for x in any_layer.labels}), ""))
 through(stored, chosen, name)
 frame.caption(model=state.model(), layer=f"all {len(stored)}", pictures="the unit's top seeds, region above its level outlined")

@@ -105,7 +105,8 @@ def go(page: str, label: str, /, *, model: str | None = None, layer: str | None 
        **query: object) -> None:
     """A link to another page that carries choices in its address, such as `go("units", "Unit 7", unit=7)`; `class_` is "class".
 
-    With `model` or `layer` other than the chosen ones it is a button that changes the sidebar first (give it a `key`).
+    With `model` or `layer` other than the chosen ones it is a button that changes the sidebar first (give it a `key`); then
+    `query` must not name keys that widgets of the present page bind.
     A page that this installation does not have gets no link.
     """
     if not frame.present(page):

@@ -21,8 +21,9 @@ def browser() -> Iterator[object]:
     if not Path(CHROMIUM).is_file():
         pytest.fail(f"the browser tests need Chromium at {CHROMIUM}: install it (Debian: apt-get install chromium) or name "
                     "another one in the variable CHROMIUM", pytrace=False)
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as play:
         opened = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
