@@ -584,8 +584,13 @@ def studio() -> None:
 
 frame.begin("Paint", "Draw on a picture: each stroke switches units of a class on or off, and the generator repaints the scene "
             "to fit.")
-if state.get(SHOWN) is None or state.get("paint.canvas") != state.model():
-    state.put("paint.canvas", state.model())
-    arrive()
-follow_sidebar()
-studio()
+if not state.layer():
+    st.info(f"The layers of {frame.escape(state.model())} are not known yet, and nothing of it has been dissected.",
+            icon=":material/search:")
+    pickers.go("models", "Open it on the Models page")
+else:
+    if state.get(SHOWN) is None or state.get("paint.canvas") != state.model():
+        state.put("paint.canvas", state.model())
+        arrive()
+    follow_sidebar()
+    studio()

@@ -194,10 +194,13 @@ def test_brushes_keys_modes_and_the_whole_picture(page: Page, server: str) -> No
     page.get_by_role("button", name="Hide stroke 2").click()
     wait_until(page, lambda: painting(page).strokes[1].hidden, "a hidden stroke")
     settled(page)
-    for _ in range(3):
-        own(page, "undo").click()
-        settled(page)
+    own(page, "undo").click()
+    wait_until(page, lambda: not painting(page).strokes[1].hidden, "the stroke in sight again")
+    own(page, "undo").click()
+    wait_until(page, lambda: len(cards(page)) == 1, "one stroke left")
+    own(page, "undo").click()
     wait_until(page, lambda: digest(page) == digest(page, "before"), "the plain picture")
+    wait_until(page, lambda: "p" not in query(page), "an address without a painting")
 
 
 def test_a_real_stroke_of_the_tree_brush_makes_trees_for_the_judge(page: Page, server: str) -> None:
