@@ -27,6 +27,12 @@ def _dissect(store: Store, report: Report) -> None:
     dissect.dissect(zoo.load(MODEL), chooser, names, range(IMAGES), store=store, report=report)
 
 
+def _checks(store: Store, report: Report) -> None:
+    from core.checks import checks
+
+    checks(store, MODEL, images=IMAGES, report=report)
+
+
 def _causes(store: Store, report: Report) -> None:
     from core.causal.study import bundle
 
@@ -62,7 +68,8 @@ def _compare(store: Store, report: Report) -> None:
 
 
 PARTS: dict[str, Callable[[Store, Report], None]] = {
-    "dissect": _dissect, "benchmark": _benchmark, "encoder": _encoder, "artifacts": _artifacts, "causes": _causes, "compare": _compare}
+    "dissect": _dissect, "benchmark": _benchmark, "encoder": _encoder, "artifacts": _artifacts, "causes": _causes, "compare": _compare,
+    "checks": _checks}
 
 
 def remove_stale(store: Store) -> list[str]:
