@@ -337,7 +337,7 @@ def as_rows(benchmark: Benchmark, shown: Sequence[str] = METRICS, **chosen: Any)
 
 def as_text(benchmark: Benchmark) -> str:
     """The table for a terminal: medians with intervals, then who wins by SSIM and by texture."""
-    shown = ("hole_psnr", "hole_ssim", "hole_mae", "gmsd", "texture", "seam", "seconds")
+    shown = ("hole_psnr", "hole_ssim", "hole_mae", "gmsd", "texture", "seam", "cpu")
     lines = [f"{len(benchmark.cases)} holes in {len(benchmark.plan.pictures)} pictures of {benchmark.plan.size} px; median "
              f"[95 % over pictures]; {benchmark.machine}", ""]
     for bin, (low, high) in [(-1, (0.01, 0.40)), *enumerate(BINS)]:

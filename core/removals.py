@@ -180,7 +180,7 @@ def _read(saved: Saved) -> Removals:
 
 def as_text(found: Removals) -> str:
     """The table for a terminal."""
-    shown = ("removal", "removal_whole", "collateral", "seam", "texture", "agreement", "new_class", "seconds")
+    shown = ("removal", "removal_whole", "collateral", "seam", "texture", "agreement", "new_class", "cpu")
     study = found.study
     lines = [f"{len(found.seeds)} holes ({', '.join(study.labels)}) in {study.seeds} pictures of {study.model}, "
              f"{study.units} units of {study.layer}; median [95 % over seeds]", "",

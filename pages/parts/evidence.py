@@ -20,7 +20,8 @@ from pages.parts import charts, colours, frame, gallery, job_panel, pickers, sta
 SHOWN = ("hole_psnr", "hole_ssim", "hole_mae", "gmsd", "texture", "seam")
 ANY = "all"
 SMALL = benchmark.Plan(benchmark.default_methods(), size=128, scenes=4, photos=benchmark.PHOTOS[:4])
-ONE_PLACE = {"telea": "diffusion", "navier-stokes": "diffusion", "harmonic": "diffusion", "biharmonic": "diffusion"}
+COLUMNS = (compare.GAN, compare.GAN_COMPOSITE, "patchmatch", "telea")
+EFFECT, OUTSIDE, COMPUTING = "Effect: removed from the hole", "Changed outside", "Time: computing"
 
 
 # --- known holes ------------------------------------------------------------------------------------------------------------
@@ -72,6 +73,11 @@ def title(name: str) -> str:
     return compare.title(name) if name in inpaint.REGISTRY or name in compare.TITLES else name
 
 
+def short(name: str) -> str:
+    """A method's title where there is little room."""
+    return title(name).replace("PatchMatch, radius ", "PM ").replace("Navier–Stokes", "N–S")
+
+
 def lesson(found: Benchmark) -> None:
     """PSNR and SSIM reward fog: two rankings of the same fills, and one hole to look at."""
     st.subheader("Which score would you believe?", anchor=False)
@@ -99,6 +105,7 @@ def _bars(found: Benchmark, metric: str) -> None:
     what = metrics.REGISTRY[metric]
     figure = charts.bars([title(m) for m in names], [table[m].median for m in names], colours=shades, horizontal=True,
                          x_title=f"{what.title} (median)", text=[f"{table[m].median:.2f}" for m in names], height=300)
+    figure.update_xaxes(range=[0, 1.18 * max(table[m].median for m in names)])
     if what.better == "one":
         charts.mark(figure, 1.0, "right", colour=charts.NEUTRAL, dash="dot")
     charts.show(figure, f"holes.bars.{metric}", alt=f"Methods from best to worst by {what.title}: {', '.join(map(title, names))}")
@@ -106,8 +113,8 @@ def _bars(found: Benchmark, metric: str) -> None:
 
 def scores(found: Benchmark, **where: Any) -> None:
     """Medians with intervals, a row a method."""
-    rows = benchmark.as_rows(found, (*SHOWN, "seconds"), **where)
-    told = [{"Method": title(r["method"]), **{_head(k): _cell(r, k) for k in (*SHOWN, "seconds")}, "holes": r.get("n", 0)}
+    rows = benchmark.as_rows(found, (*SHOWN, "cpu"), **where)
+    told = [{"Method": title(r["method"]), **{_head(k): _cell(r, k) for k in (*SHOWN, "cpu")}, "holes": r.get("n", 0)}
             for r in rows]
     help = {_head(k): st.column_config.TextColumn(help=metrics.REGISTRY[k].meaning) for k in SHOWN}
     st.dataframe(pd.DataFrame(told), hide_index=True, column_config=help)
@@ -118,17 +125,17 @@ def scores(found: Benchmark, **where: Any) -> None:
 
 
 def _head(name: str) -> str:
-    if name == "seconds":
-        return "Seconds"
+    if name == "cpu":
+        return "Compute, s"
     metric = metrics.REGISTRY[name]
     arrow = {"higher": " ↑", "lower": " ↓", "one": " → 1"}[metric.better]
-    return metric.title + (f", {metric.unit}" if metric.unit not in ("", "×") else "") + arrow
+    return metric.title.removesuffix(" in the hole") + (f", {metric.unit}" if metric.unit not in ("", "×") else "") + arrow
 
 
 def _cell(row: dict[str, Any], name: str) -> str:
     if name not in row:
         return "–"
-    digits = 2 if name == "seconds" else metrics.REGISTRY[name].digits
+    digits = 2 if name == "cpu" else metrics.REGISTRY[name].digits
     return f"{row[name]:.{digits}f} [{row[name + ' low']:.{digits}f}, {row[name + ' high']:.{digits}f}]"
 
 
@@ -140,7 +147,7 @@ def duels(found: Benchmark, **where: Any) -> None:
     if not won.n:
         st.info("No hole of this kind has that score.", icon=":material/filter_alt_off:")
         return
-    names = [title(m) for m in won.methods]
+    names = [short(m) for m in won.methods]
     sure = won.sure()
     cells = [[("" if i == j else f"{won.share[i, j]:.0%}" + ("" if sure[i, j] else " ·")) for j in range(len(names))]
              for i in range(len(names))]
@@ -149,10 +156,12 @@ def duels(found: Benchmark, **where: Any) -> None:
                                   hovertemplate="%{y} beats %{x} on %{z:.0%} of the holes<extra></extra>"))
     figure.update_layout(height=400, margin={"l": 8, "r": 8, "t": 8, "b": 8}, paper_bgcolor="rgba(0,0,0,0)",
                          plot_bgcolor="rgba(0,0,0,0)", font_size=14)
-    figure.update_yaxes(autorange="reversed", automargin=True)
-    figure.update_xaxes(automargin=True)
+    figure.update_traces(textfont={"size": 14, "color": "#FFFFFF"})
+    figure.update_yaxes(autorange="reversed", automargin=True, tickfont_size=14)
+    figure.update_xaxes(automargin=True, tickangle=0, side="top", tickfont_size=14)
     charts.show(figure, "holes.duels", alt=f"How often each method beats each other by {metrics.REGISTRY[metric].title}")
-    st.caption(f"Row beats column on this share of {won.n} holes. A dot: the 95 % interval includes one half: maybe chance.")
+    st.caption(f"Row beats column on this share of {won.n} holes (PM: PatchMatch, N–S: Navier–Stokes). A dot: the 95 % interval "
+               "includes one half, so it may be chance.")
 
 
 def worst(found: Benchmark) -> None:
@@ -184,28 +193,44 @@ def report_table() -> None:
                 icon=":material/table_view:")
         job_panel.show(f"removals:{model}:{state.layer()}", f"Measure removal on {model}", _study(model, state.layer()),
                        button="Measure", note="Five classes on 16 pictures: some minutes.")
-    rows = [_photoshop(), *(_row(name, found) for name in (found.study.names if found is not None else _plain_methods()))]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, row_height=64, column_config={
-        "Effect: removed": st.column_config.TextColumn(help=metrics.REGISTRY["removal"].meaning + " Median [95 % over seeds]."),
-        "Changed outside": st.column_config.TextColumn(help=metrics.REGISTRY["collateral"].meaning),
-        "Seam": st.column_config.TextColumn(help=metrics.REGISTRY["seam"].meaning),
-        "Texture": st.column_config.TextColumn(help=metrics.REGISTRY["texture"].meaning),
-        "Drawback": st.column_config.TextColumn(width="large")})
+    told = [_photoshop(), *(_row(name, found) for name in COLUMNS)]
+    st.table(pd.DataFrame({row.pop("Method"): row for row in told}))
+    if found is not None:
+        read_off(found)
+        with st.expander("All methods and controls", icon=":material/table_rows:"):
+            rows = [_row(name, found) for name in found.study.names]
+            st.dataframe(pd.DataFrame(rows)[["Method", EFFECT, OUTSIDE, "Seam", "Texture", COMPUTING]], hide_index=True)
+            st.caption("Median [95 % over seeds]. Random units and the untouched picture are controls: what any change, and none, scores.")
     if found is not None:
         by_class(found)
         study = found.study
         frame.caption(model=study.model, layer=study.layer, seeds=range(study.seeds), holes=len(found.seeds), units=study.units,
                       classes=", ".join(study.labels), measured=found.created, command="python -m core inpaint removals")
-    st.markdown("**What the table says.** Filling touches nothing else and works on any photo; it can only take away. "
-                "The generator is the only one that can *add*: a door, a tree, a dome. It works on pictures it can draw itself, "
-                "redraws more than was asked unless it is composited, and stands on hours of training and a dissection.")
+    st.markdown("Filling touches nothing else and works on any photo; it can only take away. The generator is the only one that can "
+                "*add*: a door, a tree, a dome. It works on pictures it can draw itself, redraws more than was asked unless it is "
+                "composited, and stands on hours of training and a dissection.")
     if holes_found is not None:
         st.caption(f"How good the fills are where the truth is known: the tab before this one ({len(holes_found.cases)} holes).")
     pickers.go("paint", "Add something, which no fill can")
 
 
-def _plain_methods() -> tuple[str, ...]:
-    return tuple(n for n in compare.methods() if n not in compare.GANS and n != compare.BEFORE)
+def read_off(found: Removals) -> None:
+    """What the measurement says, in words made from its numbers."""
+    gan, control, fog = (found.interval(n, "removal") if n in found.study.names else None
+                         for n in (compare.GAN_COMPOSITE, compare.GAN_RANDOM, "harmonic"))
+    said = []
+    if gan is not None and control is not None:
+        said.append(f"Switching the class's units off removes {gan.median:.0f} % of what the judge saw in the hole; as many random "
+                    f"units remove {control.median:.0f} %.")
+        said.append("So these units do carry the class." if gan.low > control.high else "The intervals overlap: in this layer the "
+                    "units cannot be told from random ones.")
+        if fog is not None and fog.median > gan.median:
+            said.append("Any fill removes more.")
+    if fog is not None:
+        said.append(f"Removal alone is no measure of quality either: fog (the harmonic fill) removes {fog.median:.0f} %, and its "
+                    "texture gives it away.")
+    if said:
+        st.markdown(" ".join(said))
 
 
 def _study(model: str, layer: str) -> Callable[[Report], None]:
@@ -230,22 +255,21 @@ DRAWBACKS = {
 
 
 def _row(name: str, found: Removals | None) -> dict[str, str]:
-    gan = name in compare.GANS
-    once = _once() if gan else "none" if name != compare.BEFORE else "–"
-    return {"Method": title(name), "Effect: removed": _told(found, name, "removal", 0, " %"),
-            "Drawback": DRAWBACKS.get(name, ""), "Changed outside": _told(found, name, "collateral", 1, " %"),
-            "Seam": _told(found, name, "seam", 2), "Texture": _told(found, name, "texture", 2),
-            "A person": "seconds: a class or a stroke" if name != compare.BEFORE else "–",
-            "Computing": _told(found, name, "seconds", 2, " s"), "Once": once,
-            "Can add": "yes" if gan else "no", "Needs a mask": "no, units may act everywhere" if gan else "yes",
-            "Any photo": "only its own world; see Photo" if gan else "yes"}
+    gan, control = name in compare.GANS, name == compare.BEFORE
+    return {"Method": title(name), EFFECT: _told(found, name, "removal", 0, " %"), "Drawback": DRAWBACKS.get(name, ""),
+            "Time: a person": "–" if control else "seconds: pick a class or paint a stroke",
+            COMPUTING: _told(found, name, "cpu", 3, " s"), "Time: once": _once() if gan else "–" if control else "none",
+            OUTSIDE: _told(found, name, "collateral", 1, " %"), "Seam": _told(found, name, "seam", 2),
+            "Texture": _told(found, name, "texture", 2), "Can add things": "yes" if gan else "no",
+            "Needs a mask": "no: units can act everywhere" if gan else "yes",
+            "Any photo": "no: only its own world (see Photo)" if gan else "yes"}
 
 
 def _photoshop() -> dict[str, str]:
-    return {"Method": "Photoshop content-aware (report, 2019)", "Effect: removed": "by eye: good, with leftovers",
-            "Drawback": "Debris, stains and ghosts where the selection was tight.", "Changed outside": "none but JPEG noise",
-            "Seam": "–", "Texture": "0.71–1.46 on the report's photos", "A person": "5–10 min", "Computing": "seconds",
-            "Once": "a licence", "Can add": "no", "Needs a mask": "yes", "Any photo": "yes"}
+    return {"Method": "Photoshop (report, 2019)", EFFECT: "judged by eye on four photos", "Drawback": "Debris, stains and ghosts "
+            "where the selection was tight.", "Time: a person": "5 to 10 min", COMPUTING: "seconds", "Time: once": "a licence",
+            OUTSIDE: "JPEG noise only", "Seam": "–", "Texture": "0.71 to 1.46 on those photos", "Can add things": "no",
+            "Needs a mask": "yes", "Any photo": "yes"}
 
 
 def _once() -> str:

@@ -107,7 +107,8 @@ def test_reports_table_names_its_gaps_until_it_is_measured(judged, show: Callabl
     page = show("compare", tab="The report's table")
     assert not page.exception
     assert "has not been measured" in words(page)
-    assert "Photoshop content-aware (report, 2019)" in list(page.dataframe[0].value["Method"])
+    assert list(page.table[0].value.columns)[0] == "Photoshop (report, 2019)"
+    assert "Time: a person" in page.table[0].value.index
 
 
 # --- masks drawn by hand ----------------------------------------------------------------------------------------------------
