@@ -32,10 +32,11 @@ COLUMNS = ("unit", "label", "category", "iou", "iqr", "level", "top_seeds")
 @click.option("--padding", type=click.Choice(["border", "zeros"]), default="border", show_default=True)
 @click.option("--seed-start", type=click.IntRange(0, 2**31), default=0, show_default=True, help="First seed that measures.")
 @click.option("--level-images", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Images for the levels.")
+@click.option("--checks", "also", is_flag=True, help="Also: nulls, tightness by depth, agreement of dissector and judge.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--half", is_flag=True, help="On a GPU: half precision, if that moves no unit's level by more than 0.0005 of rank.")
 def command(model: str, layers: str, images: int, out: Path | None, segmenter: str | None, quantile: float, threshold: Any,
-            padding: Any, seed_start: int, level_images: int, device: str, half: bool) -> None:
+            padding: Any, seed_start: int, level_images: int, also: bool, device: str, half: bool) -> None:
     """Dissect layers of a generator: which units draw which classes."""
     from core import segment, zoo
     from core.dissect import dissect
@@ -64,8 +65,28 @@ def command(model: str, layers: str, images: int, out: Path | None, segmenter: s
         export(found, out)
     for d in found.values():
         show(d)
+    if also:
+        check(model, device)
     if out is not None:
         click.echo(f"{out}: units.csv of {len(found)} layers, report.json")
+
+
+def check(model: str, device: str) -> None:
+    """Computes and prints what the Layers page shows beside a dissection."""
+    from core.checks import checks
+    from core.nulls import KINDS
+    from core.store import Store
+
+    progress = Progress()
+    zero, tight, both = checks(Store(), model, device=device, report=progress)
+    progress.end()
+    click.echo("\nunits that pass the cut: as trained · with random weights · with label maps of other pictures; outline F-score")
+    for layer in zero.layers:
+        real, random, shuffled = (100 * zero.share(layer, kind, cut=CUT) for kind in KINDS)
+        mean, low, high = tight.overall_outline[tight.layers.index(layer)] if layer in tight.layers else (float("nan"),) * 3
+        click.echo(f"  {layer:<12}{real:>6.0f} %{random:>6.0f} %{shuffled:>6.0f} %{mean:>8.2f} ({low:.2f} to {high:.2f})")
+    if both is not None:
+        click.echo(f"dissector and judge agree on all labels but: {', '.join(both.doubtful) or 'none'}")
 
 
 def open_model(model: str, device: str) -> Generator:
