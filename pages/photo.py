@@ -226,6 +226,7 @@ def bring(source: Source, steps: int, card: EncoderCard | None, why: str) -> Bro
         model = state.model()
         return invert.photo_run(source.target, model=model, layer=card.layer if card else state.default_layer(model), steps=n,
                                 generator=zoo.fingerprint(model), encoder=card.fingerprint if card else "")
+    leave(run(steps).key)
     made = known(run(steps))
     if made is None:
         with st.spinner("Opening the generator …"):
@@ -241,16 +242,16 @@ def optimise(source: Source, run: Run, card: EncoderCard | None) -> bool:
     live = state.remember("photo.live", (run.key,), Live)
     title = f"{run.params['steps']} steps on {source.name}"
     job = short.get(run.key)
-    stopped = state.get("photo.stopped") == run.key
-    if job is not None and job.state == "failed":
+    failed = job is not None and job.state == "failed"
+    if job is not None and failed:
         st.error(f"{frame.escape(title)} failed: {frame.escape(job.error)}", icon=":material/error:")
-        stopped = True
+    elif state.get("photo.stopped") == run.key:
+        st.info("Stopped: below is the start alone.", icon=":material/stop_circle:")
+    if failed or state.get("photo.stopped") == run.key:
+        if not st.button(f"Optimise {run.params['steps']} steps", icon=":material/play_arrow:", key="photo_again"):
+            return False
+        state.drop("photo.stopped")
     if job is None or not job.active:
-        if stopped:
-            st.info("Stopped: below is the encoder's start.", icon=":material/stop_circle:")
-            if not st.button(f"Optimise {run.params['steps']} steps", icon=":material/play_arrow:", key="photo_again"):
-                return False
-            state.drop("photo.stopped")
         try:
             live.curve, live.shot = (), None
             short.forget(run.key)
@@ -264,6 +265,13 @@ def optimise(source: Source, run: Run, card: EncoderCard | None) -> bool:
         state.put("photo.mine", run.key)
     watch(run.key, live, source.target)
     return True
+
+
+def leave(key: str) -> None:
+    """Another picture was chosen: the job of the one before is this visitor's no longer."""
+    if state.get("photo.mine", key) != key:
+        short.cancel(state.get("photo.mine"))
+        state.drop("photo.mine")
 
 
 def stop(key: str) -> None:
@@ -321,14 +329,14 @@ def outcome(source: Source, made: Brought, card: EncoderCard | None, why: str) -
         gallery.show(found.image, f"Reconstruction, {how}: {found.psnr:.1f} dB", side=SIDE, stretch=True)
     with three:
         verdict(found, why)
-    left, right = st.columns([1, 1.25], gap="medium")
-    with left:
-        if len(found.curve) > 1:
-            curve(found.curve, "photo_curve")
-        else:
-            st.caption("The error curve appears once steps are taken.")
-    with right:
+    if len(found.curve) == 1:
         losses(made.losses)
+    else:
+        left, right = st.columns([1, 1.25], gap="medium")
+        with left:
+            curve(found.curve, "photo_curve")
+        with right:
+            losses(made.losses)
     frame.caption(model=state.model(), layer=found.layer, steps=found.steps, start="encoder" if card else "64 random latents",
                   seconds=round(found.seconds, 1), picture=source.name)
 
@@ -347,7 +355,7 @@ def verdict(found: Inversion, why: str) -> None:
     value = invert.reading(found.target, found.start)
     inside = domain.verdict(value) == "in domain"
     sentence = (f"the encoder alone explains {max(0.0, value):.0%} of this picture; the line between scenes and other "
-                f"photographs lies at {domain.threshold:.0%}.")
+                f"photographs lies at {domain.threshold:.0%} (dotted).")
     if inside:
         st.success(f"**In domain**: {sentence}", icon=":material/check_circle:")
     else:
@@ -358,7 +366,7 @@ def verdict(found: Inversion, why: str) -> None:
                                  (f"{len(domain.outside)} other photographs", domain.outside, charts.NEUTRAL)):
         figure.add_histogram(x=[max(-0.49, v) for v in values], xbins=bins, name=name, marker_color=colour, opacity=0.75)
     figure.update_layout(barmode="overlay", bargap=0.05)
-    charts.mark(figure, domain.threshold, "threshold", colour=charts.NEUTRAL, dash="dot")
+    charts.mark(figure, domain.threshold, colour=charts.NEUTRAL, dash="dot")
     charts.mark(figure, max(-0.49, value), "this picture")
     charts.show(figure, "photo_domain",
                 alt=f"Share explained by the encoder: this picture {value:.2f}, threshold {domain.threshold:.2f}")
@@ -402,10 +410,11 @@ def change(make: Callable[[easel.Easel], easel.Easel]) -> None:
 def set_up(made: Brought, layer: str) -> None:
     """An easel for this picture; the strokes stay when the layer or the number of steps changes."""
     which = (state.model(), made.run.params["picture"])
+    scale = canvas.scale_for(made.found.target.shape[:2], "M", narrow=window.likely_narrow())
     if state.get("photo.easel", (None,))[0] != which:
-        state.put("photo.easel", (which, easel.mounted(easel.start(Painting(state.model(), layer, 0)))))
+        state.put("photo.easel", (which, easel.mounted(easel.start(Painting(state.model(), layer, 0)), scale)))
     elif state.get(SHOWN) is None:  # the canvas is new on the page
-        keep(easel.mounted(replace(here(), veiled=False)))
+        keep(easel.mounted(here(), scale))
     if here().now.layer != layer:
         change(lambda e: easel.step(e, replace(e.now, layer=layer)))
 
@@ -541,22 +550,18 @@ def studio(made: Brought, d: Dissection, name: str) -> None:
     except GanLabError as error:
         frame.failed(error, "This photo could not be edited")
         return
-    narrow = window.likely_narrow()
-    scale = canvas.scale_for(result.image.shape[:2], "M", narrow=narrow)
-    if scale != here().scale:
-        keep(easel.show(here(), scale=scale))
     new, colour = easel.with_style(here(), style)
     keep(new)
     left, right = st.columns(2, gap="medium")
     with left:
         st.html("<div style='height:2.1rem'></div>")  # the canvas's own toolbar floats here
         key = f"photo_canvas_{made.run.params['picture'][:12]}"
-        canvas.draw(result.image, key=key, tool=tool, colour=colour, size=width, scale=scale, load=new.load,
+        canvas.draw(result.image, key=key, tool=tool, colour=colour, size=width, scale=new.scale, load=new.load,
                     on_change=lambda: change(lambda e: easel.arrived(e, canvas.sent(key))))
     with right:
         st.html("<div style='height:2.1rem'></div>")
         wipe.wipe(made.found.target, result.image, "photo_result", labels=("photo", "edited"), at=50 if painting.visible else 0,
-                  max_side=round(scale * max(result.image.shape[:2])))
+                  max_side=round(new.scale * max(result.image.shape[:2])))
     if not painting.visible:
         st.caption("Draw on the left picture. Only pixels under a stroke change; all others stay those of the photo.")
         return
