@@ -216,7 +216,7 @@ def real_photos() -> None:
     with right:
         st.markdown("Paint over what should go. Paint **keep out** over what must not be copied into the hole.")
         usual = default_grow((image.shape[0], image.shape[1]))
-        grow = int(st.slider("Mask grows by, px", 0, 40, usual, key="photo.grow", help="The same for every method."))
+        grow = int(st.slider("Mask grows by, px", 0, 40, usual, key=f"photo.grow.{usual}", help="The same for every method."))
         with st.container(horizontal=True):
             go = st.button("Compare all methods", key="photo.go", type="primary", icon=":material/compare:",
                            disabled=not mask.any())
