@@ -17,6 +17,7 @@ from core.errors import BadInput
 if TYPE_CHECKING:
     from torch import Tensor
 
+GREY_LEVELS = 127.5  # 8-bit grey levels to one unit of the float range -1..1
 MAX_PIXELS = 25_000_000
 MAX_BYTES = 8 * 2**20
 
@@ -25,7 +26,7 @@ def to_u8(images: Tensor) -> np.ndarray:
     """(N,3,H,W) float, nominally -1..1 -> (N,H,W,3) uint8: clip((x+1)/2*255), truncated as both reference codes do."""
     import torch
 
-    x = images.detach().to("cpu", torch.float32).add(1).mul(127.5).clamp(0, 255)
+    x = images.detach().to("cpu", torch.float32).add(1).mul(GREY_LEVELS).clamp(0, 255)
     return x.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
@@ -36,7 +37,7 @@ def from_u8(images: np.ndarray) -> Tensor:
     batch = images[None] if images.ndim == 3 else images
     if batch.ndim != 4 or batch.shape[-1] != 3 or batch.dtype != np.uint8:
         raise BadInput(f"expected uint8 RGB (H,W,3) or (N,H,W,3), got {images.dtype} {images.shape}")
-    return torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float().div(GREY_LEVELS).sub(1)
 
 
 def encode(image: np.ndarray, fmt: str = "PNG", *, quality: int = 90) -> bytes:

@@ -5,6 +5,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.image import GREY_LEVELS
+
 BATCH = 4       # pictures a forward pass; small, so that background work yields to people often
 
 
@@ -25,7 +27,7 @@ def label_counts(segmentation: Tensor, labels: int) -> np.ndarray:
 
 def grey_change(before: Tensor, after: Tensor) -> Tensor:
     """Two (N,3,H,W) float pictures -> (N,H,W) mean absolute difference of the channels in grey levels 0..255."""
-    return (after.clamp(-1, 1) - before.clamp(-1, 1)).abs().mean(1) * 127.5
+    return (after.clamp(-1, 1) - before.clamp(-1, 1)).abs().mean(1) * GREY_LEVELS
 
 
 def switched_off(acts: Tensor, units: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from core.errors import BadFile
+from core.image import from_u8, to_u8
 from core.inpaint.base import Fill
 
 if TYPE_CHECKING:
@@ -122,11 +123,11 @@ def migan(weights: Weights = MIGAN) -> Fill:
         small = cv2.resize(part, size[::-1], interpolation=cv2.INTER_AREA)
         small_mask = cv2.resize(mask.astype(np.uint8) * 255, size[::-1], interpolation=cv2.INTER_AREA) > 0
         pad = ((0, MIGAN_SIDE - size[0]), (0, MIGAN_SIDE - size[1]))
-        x = np.pad(small, (*pad, (0, 0)), mode="symmetric").transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
+        x = from_u8(np.pad(small, (*pad, (0, 0)), mode="symmetric")).numpy()
         m = np.pad(small_mask, pad, mode="symmetric")[None, None].astype(np.float32)
         with torch.inference_mode():
             out = _net(weights)(torch.from_numpy(np.concatenate([0.5 - m, x * (1 - m)], axis=1)))
-        made = ((out[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()[:size[0], :size[1]]
+        made = to_u8(out)[0][:size[0], :size[1]]
         result = image.copy()
         result[rows, columns] = cv2.resize(np.ascontiguousarray(made), mask.shape[::-1], interpolation=cv2.INTER_CUBIC)
         return result

@@ -17,6 +17,7 @@ import torch
 from filelock import BaseFileLock, FileLock, Timeout
 from torch import Tensor
 
+from core.image import from_u8
 from core.scenes import paint_scenes
 from core.training.seeds import SCENE_SEEDS
 
@@ -54,7 +55,7 @@ class Pool:
     def batch(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
         """Indices -> pictures (n,3,S,S) float32 -1..1 and labels (n,3,S,S) uint8."""
         index = np.sort(index)
-        pictures = torch.from_numpy(self.images()[index]).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        pictures = from_u8(self.images()[index])
         return pictures.contiguous(memory_format=torch.channels_last), torch.from_numpy(self.labels()[index])
 
     def fill(self, upto: int | None = None, *, chunk: int = 32) -> None:
