@@ -280,7 +280,7 @@ def stop(key: str) -> None:
     short.cancel(key)
 
 
-@st.fragment(run_every=1)
+@st.fragment(run_every=1.5)
 def watch(key: str, live: Live, target: np.ndarray) -> None:
     """The running job: progress, the present reconstruction, the error curve, Cancel."""
     job = short.get(key)
@@ -461,7 +461,7 @@ def corrected(made: Brought, painting: Painting, d: Dissection) -> Edited | None
     return None
 
 
-@st.fragment(run_every=1)
+@st.fragment(run_every=1.5)
 def wait(key: str) -> None:
     job = short.get(key)
     if job is None or not job.active:
