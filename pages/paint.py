@@ -325,8 +325,9 @@ def stage(style: Style, tool: str, size: float, narrow: bool) -> None:
         keep(easel.show(here(), scale=scale))
     new, colour = easel.with_style(here(), style)
     keep(new)
-    left, right = st.columns(2, gap="medium")
-    with left:
+    side = round(scale * result.image.shape[1])
+    row = st.container(horizontal=True, gap="large")  # side by side where both fit, else one below the other
+    with row.container(width=side):
         st.html("<div style='height:2.1rem'></div>")  # the canvas's own toolbar floats here
         key = f"paint_canvas_{painting.model}"
         canvas.draw(result.image, key=key, tool=tool, colour=colour, size=size, scale=scale, load=new.load,
@@ -334,10 +335,9 @@ def stage(style: Style, tool: str, size: float, narrow: bool) -> None:
         if tool == "polygon":
             st.caption("Click the corners, then the first corner again to close the polygon.")
         under_canvas(style)
-    with right:
+    with row.container(width=side):
         st.html("<div style='height:2.1rem'></div>")
-        wipe.wipe(result.before, result.image, "paint_result", at=0,
-                  max_side=round(scale * max(result.image.shape[:2])))
+        wipe.wipe(result.before, result.image, "paint_result", at=0, max_side=side)
         effect = last_effect(painting)
         if effect is None:
             st.caption("Draw on the left picture: the generator repaints it when you lift the pen.")

@@ -113,7 +113,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const onkey = (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.repeat || typing(e)) return;
     const id = letters[e.key.toLowerCase()];
-    if (id !== undefined) pick(id);
+    if (id === undefined) return;
+    if (document.activeElement?.dataset.testid === 'stMain') document.activeElement.blur();  // no focus ring around the page
+    pick(id);
   };
   if (Object.keys(letters).length) { document.addEventListener('keydown', onkey); keys.set(row, onkey); }
   return () => { const f = keys.get(row); if (f) document.removeEventListener('keydown', f); keys.delete(row); };

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import io
 import json
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +14,7 @@ from PIL import Image
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 WAIT = 120.0
 
@@ -24,8 +26,10 @@ class Visitor:
         self.components: dict[str, tuple[str, Any]] = {}
         self.texts: list[str] = []
         self.page, self.query = page, urlencode(query)
-        self._socket: ClientConnection = connect(address.replace("http", "ws") + "/_stcore/stream", subprotocols=["streamlit"],  # type: ignore[list-item]
-                                                 max_size=64 * 2**20, open_timeout=WAIT)
+        self._open = ExitStack()
+        self._socket: ClientConnection = self._open.enter_context(connect(
+            address.replace("http", "ws") + "/_stcore/stream", subprotocols=[Subprotocol("streamlit")], max_size=64 * 2**20,
+            open_timeout=WAIT))
         self.rerun()
 
     def rerun(self, **component_values: Any) -> None:
@@ -47,7 +51,7 @@ class Visitor:
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
 
     def close(self) -> None:
-        self._socket.close()
+        self._open.close()
 
     def _find(self, key: str) -> tuple[str, Any]:
         return next(v for k, v in self.components.items() if k.endswith(key))
