@@ -20,7 +20,7 @@ from pages.parts import charts, frame, gallery, pickers, state
 
 ORDERS = {"causal effect (ACE)": "ace", "IoU": "iou", "single effect": "single"}
 TITLES = {kind: title for title, kind in ORDERS.items()}
-COSTS = {"quick": "About 5 minutes on one core; the first class of a layer about 10.",
+COSTS = {"quick": "About 3 minutes on a free core; the first class of a layer about 6.",
          "code": "The published program's constants: hours on a CPU, minutes on a GPU.",
          "paper": "The paper's constants: hours on a CPU, minutes on a GPU."}
 ROW, TILE, LIVE = 6, 128, 6

@@ -30,11 +30,11 @@ class Plan:
     """How much is measured: pictures of each part, random draws and the pictures of each, pictures of the context table."""
 
     setting: Preset = PRESETS["quick"]
-    single: int = 32
-    images: int = 32
+    single: int = 16
+    images: int = 20
     draws: int = 10
-    random_images: int = 12
-    context: int = 20
+    random_images: int = 6
+    context: int = 10
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def bundle(store: Store, *, model: str = "scenes", layer: str = "", labels: Sequ
            report: Report = no_report) -> list[Study]:
     """The studies that ship with the project: the brush classes of the bundled model at its default layer, into `store`.
 
-    About 5 minutes a class on one core, and 10 once for the single effects. Classes the generator never draws are left out.
+    About 3 minutes a class on one free core, and 3 once for the single effects. Classes the generator never draws are left out.
     """
     from core import zoo
     from core.scenes import BRUSHES
