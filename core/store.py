@@ -20,7 +20,7 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from core.errors import BadInput, StoreError
 
@@ -194,12 +194,25 @@ class Store:
         return folder.with_name(f"{folder.name}.partial")
 
     @contextmanager
-    def claim(self, run: Run) -> Iterator[None]:
-        """Lock over processes: whoever holds it computes the run, the others wait and then find it stored."""
+    def claim(self, run: Run, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        """Lock over processes: whoever holds it computes the run, the others wait and then find it stored.
+
+        `waiting` is called about twice a second while somebody else holds it; what it raises ends the wait.
+        """
         folder = self._folder(run.kind, run.key)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
+        lock = FileLock(f"{folder}.lock")
+        while True:
+            try:
+                lock.acquire(timeout=-1 if waiting is None else 0.5)
+                break
+            except Timeout:
+                assert waiting is not None
+                waiting()
+        try:
             yield
+        finally:
+            lock.release()
 
     def _folder(self, kind: str, key: str) -> Path:
         if not _KIND.fullmatch(kind):

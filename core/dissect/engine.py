@@ -100,17 +100,18 @@ def dissect(generator: Generator, segmenter: Segmenter, layers: Sequence[str], s
     request = Request(wanted, _seeds(seeds), _seeds(level_seeds), float(quantile), (int(grid[0]), int(grid[1])), padding,
                       threshold, levels)
     runs = {layer: run_of(generator, segmenter, request, layer) for layer in wanted}
+    images = len(request.seeds) + len(request.level_seeds)
     found = _stored(store, runs) if store is not None else _compute(generator, segmenter, request, runs, report, None)
     if store is not None and len(found) < len(runs):
         with ExitStack() as locks:
             for run in sorted((r for layer, r in runs.items() if layer not in found), key=lambda r: r.key):
-                locks.enter_context(store.claim(run))
+                locks.enter_context(store.claim(run, lambda: report(0, images, "waiting for another process that makes the same")))
             found |= _stored(store, {layer: run for layer, run in runs.items() if layer not in found})
             missing = {layer: run for layer, run in runs.items() if layer not in found}
             if missing:
                 part = replace(request, layers=tuple(missing))
                 found |= _compute(generator, segmenter, part, missing, report, store)
-    report(len(request.seeds) + len(request.level_seeds), len(request.seeds) + len(request.level_seeds))
+    report(images, images)
     return {layer: found[layer] if threshold == "quantile" else found[layer].at(threshold) for layer in wanted}
 
 

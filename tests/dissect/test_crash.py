@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from core.dissect import dissect, load
+from core.errors import JobCancelled
 from core.jobs import Jobs
 from core.store import Store
 from tests import toys
@@ -48,14 +50,15 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_bit_for_bit_equal(store: Sto
 
 def test_two_processes_compute_a_run_once(store: Store) -> None:
     both = [start(store, 0.02) for _ in range(2)]
-    lines = sorted(len(process.communicate(timeout=120)[0].split()) for process in both)
+    steps = sorted((sorted({int(x) for x in process.communicate(timeout=120)[0].split()}) for process in both), key=len)
     assert [process.returncode for process in both] == [0, 0]
-    assert lines[0] == 1  # waited, then read it from disk
-    assert lines[1] > 15
+    assert steps[0] in ([70], [0, 70])  # waited, then read it from disk
+    assert len(steps[1]) > 15
     assert len(store.list("dissect")) == 1
 
 
 def test_a_cancelled_job_stops_within_two_seconds(store: Store) -> None:
+    dissect(toys.ToyGenerator(), toys.ToySegmenter(), ["layer1"], range(4), level_seeds=range(10, 14))  # compiles the kernels
     jobs = Jobs()
     started = threading.Event()
 
@@ -75,3 +78,20 @@ def test_a_cancelled_job_stops_within_two_seconds(store: Store) -> None:
     assert job.state == "cancelled"
     assert time.monotonic() - asked < 2
     assert store.list("dissect") == []
+
+
+def test_waiting_for_another_process_can_be_cancelled(store: Store) -> None:
+    g, s = toys.ToyGenerator(), toys.ToySegmenter()
+    process = start(store, 0.2)
+    wait_for(process, 4)
+    asked = time.monotonic()
+
+    def report(done: int, total: int, note: str = "") -> None:
+        assert "another process" in note
+        raise JobCancelled("cancelled")
+
+    with pytest.raises(JobCancelled):
+        dissect(g, s, ["layer1"], range(40), level_seeds=range(1000, 1030), grid=(32, 32), store=store, report=report)
+    assert time.monotonic() - asked < 2
+    process.kill()
+    process.communicate()
