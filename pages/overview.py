@@ -103,9 +103,10 @@ album = state.pictures(model)
 dissection = pickers.dissected(model, layer)
 story = favourite(dissection)
 if album is not None:
-    st.image(gallery.png(gallery.strip([gallery.fitted(album.image(int(s)), 128) for s in album.seeds[:12]], background=128)),
-             width="stretch", alt="Twelve pictures made by the generator")
-    frame.caption(model=model, seeds=", ".join(str(int(s)) for s in album.seeds[:12]), choice="none, the first twelve")
+    with st.container(horizontal=True, gap="xsmall"):
+        for first in album.seeds[:6]:
+            st.image(gallery.png(gallery.fitted(album.image(int(first)), 128)), alt=f"Picture of seed {int(first)}")
+    frame.caption(model=model, seeds=", ".join(str(int(s)) for s in album.seeds[:6]), choice="none, the first six")
     st.header("A unit, and how it gets its name", anchor=False)
     one_unit(dissection, album, story)
 st.header("Does it matter? Switch it off", anchor=False)
