@@ -177,7 +177,7 @@ def everything(board: Board, key: str, labels: tuple[Label, ...]) -> None:
     left, right = st.columns([3, 4], gap="large")
     with left:
         st.subheader("Any two, one over the other", anchor=False)
-        answers.slider(board, key=key)
+        answers.slider(board, view, key=key)
     with right:
         st.subheader("All scores", anchor=False)
         answers.table(board, key=key)

@@ -18,11 +18,11 @@ from core import compare, metrics
 from core.compare import Answer, Board
 from core.image import encode
 from core.segment import Label
-from pages.parts import colours, frame, gallery, wipe
+from pages.parts import colours, frame, gallery, window, wipe
 
 VIEWS = ("Picture", "Difference", "Segmentation")
 UNDER = ("removal", "collateral", "seam", "texture")
-SIDE = 256
+SIDE, NARROW = 256, 160  # width of a card, CSS pixels; on a phone
 
 
 @dataclass(frozen=True)
@@ -73,27 +73,27 @@ def heat(change: np.ndarray) -> np.ndarray:
 
 def grid(board: Board, view: View, *, key: str, expected: int = 0) -> None:
     """A card for the question, one for each answer, and empty ones for what is still to come."""
-    question = board.question
+    question, side = board.question, NARROW if window.likely_narrow() else SIDE
     with st.container(horizontal=True, gap="small"):
-        with st.container(width=SIDE, gap="xsmall"):
-            before = gallery.outlined(question.before, question.hole().inside, side=SIDE, dim=0.75)
-            _image(before if view.part[0] == slice(None) else question.before[view.part], "The picture and its hole")
+        with st.container(width=side, gap="xsmall"):
+            before = gallery.outlined(question.before, question.hole().inside, side=side, dim=0.75)
+            _image(before if view.part[0] == slice(None) else question.before[view.part], "The picture and its hole", side)
             st.markdown("**The question**")
             hole = question.hole()
             st.caption(f"{hole.inside.mean():.1%} of the picture, grown by {hole.grow} + {hole.feather} px")
         for answer in board.answers:
-            with st.container(width=SIDE, gap="xsmall"):
-                _image(picture(board, answer, view), f"{answer.title}: {answer.about}")
+            with st.container(width=side, gap="xsmall"):
+                _image(picture(board, answer, view), f"{answer.title}: {answer.about}", side)
                 st.markdown(f"**{frame.escape(answer.title)}**", help=answer.about)
                 st.caption(under(answer))
         for _ in range(max(0, expected - len(board.answers))):
-            with st.container(width=SIDE, gap="xsmall"):
-                _image(np.full((64, 64, 3), 128, np.uint8), "Not there yet")
+            with st.container(width=side, gap="xsmall"):
+                _image(np.full((64, 64, 3), 128, np.uint8), "Not there yet", side)
                 st.caption("waiting …")
 
 
-def _image(image: np.ndarray, alt: str) -> None:
-    st.image(encode(gallery.fitted(image, SIDE), "PNG" if image.shape[0] <= SIDE else "JPEG"), alt=alt)
+def _image(image: np.ndarray, alt: str, side: int) -> None:
+    st.image(encode(gallery.fitted(image, side), "PNG" if max(image.shape) <= side else "JPEG"), alt=alt)
 
 
 def under(answer: Answer) -> str:
@@ -123,8 +123,8 @@ def text(name: str, value: float) -> str:
     return f"{round(value, metric.digits) + 0.0:.{metric.digits}f}{gap}{metric.unit}" if math.isfinite(value) else "∞"
 
 
-def slider(board: Board, *, key: str) -> None:
-    """A wipe between any two of the pictures, the question's own among them."""
+def slider(board: Board, view: View, *, key: str) -> None:
+    """A wipe between any two of the pictures, the question's own among them; zoomed as the view is."""
     titles = {"before": "Before", **{a.method: a.title for a in board.answers if not a.problem and a.method != compare.BEFORE}}
     images = {"before": board.question.before, **{a.method: a.image for a in board.answers}}
     names = list(titles)
@@ -134,7 +134,7 @@ def slider(board: Board, *, key: str) -> None:
     left, right = st.columns(2)
     first = left.selectbox("Left", names, format_func=titles.__getitem__, key=f"{key}.left")
     second = right.selectbox("Right", names, index=names.index(favourite), format_func=titles.__getitem__, key=f"{key}.right")
-    wipe.wipe(images[first], images[second], key=f"{key}.wipe", labels=(titles[first], titles[second]), max_side=640)
+    wipe.wipe(images[first][view.part], images[second][view.part], key=f"{key}.wipe", labels=(titles[first], titles[second]), max_side=640)
 
 
 def table(board: Board, *, key: str, name: str = "comparison") -> None:
