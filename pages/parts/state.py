@@ -5,6 +5,7 @@ thread that `warm` starts after the first page is drawn), so shipped results app
 """
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -91,11 +92,14 @@ def store() -> Store:
     return Store()
 
 
-def _stamp(kind: str) -> tuple[int, ...]:
-    """Changes when a run of this kind is added or removed, so that read results are looked up again."""
+def _stamp(kind: str) -> tuple[str, ...]:
+    """Names of the stored runs of this kind: changes when one is added or removed, so that read results are looked up again.
+
+    Not the folder's time: locks and half-done runs beside them change that every few seconds.
+    """
     here = store()
     folders = [root / kind for root in (here.root, *here.shipped)]
-    return tuple(f.stat().st_mtime_ns if f.is_dir() else 0 for f in folders)
+    return tuple(sorted(entry.name for folder in folders if folder.is_dir() for entry in os.scandir(folder) if len(entry.name) == 64))
 
 
 def dissection(model: str, layer: str, threshold: Threshold = "quantile") -> Dissection | None:
@@ -132,7 +136,7 @@ def _mark(model: str) -> str:
 
 
 @st.cache_resource(max_entries=36, show_spinner=False)
-def _dissection(model: str, layer: str, threshold: Threshold, mark: str, stamp: tuple[int, ...]) -> Dissection | None:
+def _dissection(model: str, layer: str, threshold: Threshold, mark: str, stamp: tuple[str, ...]) -> Dissection | None:
     from core import dissect
 
     if threshold != "quantile":
@@ -143,14 +147,14 @@ def _dissection(model: str, layer: str, threshold: Threshold, mark: str, stamp: 
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _pictures(model: str, mark: str, stamp: tuple[int, ...]) -> Pictures | None:
+def _pictures(model: str, mark: str, stamp: tuple[str, ...]) -> Pictures | None:
     from core import dissect
 
     return dissect.load_pictures(store(), model)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _ranking(model: str, layer: str, label: str, kind: Kind, mark: str, *stamps: tuple[int, ...]) -> Ranking | None:
+def _ranking(model: str, layer: str, label: str, kind: Kind, mark: str, *stamps: tuple[str, ...]) -> Ranking | None:
     from core import causal
 
     return causal.load_ranking(store(), model, layer, label, kind=kind)

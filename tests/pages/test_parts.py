@@ -166,3 +166,24 @@ def test_a_failed_job_says_why_and_offers_to_try_again(queue: Jobs) -> None:
     app.run()
     assert "seven is not a colour" in app.error[0].value
     assert [b.label for b in app.button] == ["Try again"]
+
+
+# --- state --------------------------------------------------------------------------------------------------------------------
+def test_read_results_are_looked_up_again_when_a_run_is_added_and_not_when_work_is_under_way(tmp_path, monkeypatch) -> None:
+    from core.store import Run, Store
+    from pages.parts import state
+
+    store = Store(tmp_path / "runs", shipped=())
+    monkeypatch.setattr(state, "store", lambda: store)
+    calls: list[int] = []
+
+    def read() -> int:
+        calls.append(1)
+        return len(store.list("nulls"))
+
+    assert state.stored("nulls", "scenes", (), read) == 0
+    store.put_partial(Run("nulls", {"a": 1}), {"x": np.zeros(1)})
+    assert state.stored("nulls", "scenes", (), read) == 0
+    assert len(calls) == 1
+    store.put(Run("nulls", {"a": 1}), {"x": np.zeros(1)})
+    assert state.stored("nulls", "scenes", (), read) == 1
