@@ -11,7 +11,7 @@ from core.image import encode, resize
 from core.jobs import interactive
 from pages.parts import canvas, charts, colours, frame, gallery, pickers, state
 
-A_PAGE, REGION_UNITS, TILES, TILE, FIELD = 24, 12, 3, 128, 168
+A_PAGE, REGION_UNITS, TILES, TILE, FIELD, PAIRS = 24, 12, 3, 128, 168, 4
 VIEWS = ("Units", "Region", "Tray")
 
 
@@ -112,6 +112,7 @@ def one_unit(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: in
         st.info("The pictures of this model are not stored, so only numbers are shown.", icon=":material/hide_image:")
     look(d, pictures, cut, unit)
     actions(d, unit, name)
+    switch_off(d, (unit,), tuple(int(s) for s in d.top_seeds[unit][:PAIRS]))
 
 
 @st.fragment
@@ -195,6 +196,28 @@ def panels(d: Dissection, pictures: Pictures, unit: int, reading: survey.Reading
                   seeds=", ".join(str(s) for _, s in (seeds if many else seeds[:4])))
 
 
+@st.fragment
+def switch_off(d: Dissection, units: tuple[int, ...], seeds: tuple[int, ...]) -> None:
+    """Intervention at once: the units set to zero in some pictures, above the pictures as they are."""
+    what = f"unit {units[0]}" if len(units) == 1 else f"these {len(units)} units"
+    if not st.toggle(f"Switch off {what} and see", key=f"off.{len(units) > 1}"):
+        return
+    try:
+        generator = state.generator(state.model())
+        with interactive():
+            pairs = [probe.switched_off(generator, seed, d.layer, units) for seed in seeds]
+    except GanLabError as error:
+        frame.failed(error, "These pictures could not be made")
+        return
+    rows = {"as generated": [a for a, _ in pairs], f"{what} off": [b for _, b in pairs],
+            "difference": [gallery.difference(a, b) for a, b in pairs]}
+    for title, images in rows.items():
+        st.caption(title)
+        st.image(encode(gallery.strip([gallery.fitted(i, 192) for i in images], background=128), "JPEG"), alt=f"Seeds {seeds}: {title}")
+    frame.caption(model=state.model(), layer=d.layer, units=", ".join(map(str, units)), value=0,
+                  seeds=", ".join(map(str, seeds)), difference="largest channel, doubled")
+
+
 def actions(d: Dissection, unit: int, name: str) -> None:
     """Where to take this unit."""
     picked = unit in state.tray(state.model(), d.layer)
@@ -204,7 +227,6 @@ def actions(d: Dissection, unit: int, name: str) -> None:
                   args=(state.model(), d.layer, unit))
         pickers.go("causes", f"What causes {name}?", class_=name, unit=unit)
         pickers.go("paint", f"Paint {name}", class_=name, units=unit)
-        pickers.go("artifacts", "Switch it off", units=unit)
 
 
 # --- region → units ---------------------------------------------------------------------------------------------------------
@@ -264,9 +286,9 @@ def compare_tray(d: Dissection, pictures: Pictures | None, cut: survey.Cut) -> N
                 st.button("Remove", key=f"tray.drop.{unit}", on_click=state.toggle_in_tray, args=(state.model(), d.layer, unit))
     figure = charts.lines(series, x_title="threshold, in multiples of the unit's own level", y_title="IoU with its best label")
     charts.show(figure, key="tray.curves", alt="IoU against the threshold for the units in the tray")
+    switch_off(d, tuple(units), tuple(dict.fromkeys(int(d.top_seeds[u][0]) for u in units))[:PAIRS])
     with st.container(horizontal=True, vertical_alignment="center"):
         pickers.go("paint", "Paint with these", units=",".join(map(str, units)))
-        pickers.go("artifacts", "Switch these off", units=",".join(map(str, units)))
         st.button("Empty the tray", key="tray.clear", icon=":material/delete:", on_click=state.set_tray,
                   args=(state.model(), d.layer, ()))
     frame.caption(model=state.model(), layer=d.layer, seeds=survey.seeds_text(d), cut=cut.title)

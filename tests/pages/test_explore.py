@@ -228,3 +228,11 @@ def test_the_next_unit_starts_at_its_own_level_again(dissected: None, show: Show
     assert f"Unit {TREE + 1} of layer1" in texts(app)
     assert metric(app, "Level") == f"{layer1.levels[TREE + 1]:.3g}"
     assert not app.warning
+
+
+def test_switching_one_unit_off_shows_pictures_with_and_without_it(dissected: None, show: Show) -> None:
+    app = show("units", unit=str(TREE))
+    assert "as generated" not in texts(app)
+    app.toggle(key="off.False").set_value(True).run()
+    assert not app.exception
+    assert f"unit {TREE} off" in texts(app)
