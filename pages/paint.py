@@ -22,6 +22,7 @@ from core.paint import (
     PaintResult,
     Stroke,
     all_brushes,
+    dissection_for,
     from_link,
     good_starts,
     link_for,
@@ -66,6 +67,21 @@ def change(make: Callable[[Easel], Easel]) -> None:
         state.put("paint.problem", str(error))
 
 
+def fresh(seed: int) -> Painting:
+    """A picture without strokes, bound to the dissection at hand."""
+    d = state.dissection(state.model(), state.layer())
+    return Painting(state.model(), state.layer(), seed, dissection=d.run.key if d is not None else "")
+
+
+def dissection_of(painting: Painting) -> Dissection | None:
+    """The dissection that a painting's classes get their units from."""
+    newest = state.dissection(painting.model, painting.layer)
+    if newest is None or painting.dissection in ("", newest.run.key):
+        return newest
+    key = (zoo.fingerprint(painting.model), painting.layer, painting.dissection)
+    return state.remember("painting's dissection", key, lambda: dissection_for(painting, state.store()))
+
+
 def first_seed() -> int:
     d, pictures = state.dissection(state.model(), state.layer()), state.pictures(state.model())
     starts = starting_seeds(d) if d is not None and pictures is not None else ()
@@ -91,7 +107,7 @@ def arrive() -> None:
                 state.put("paint.elsewhere", opened)
                 opened = None
         elif query.get("seed", "").isdecimal() and int(query["seed"]) < 2**32:
-            opened = Painting(model, layer, int(query["seed"]))
+            opened = fresh(int(query["seed"]))
     except GanLabError as error:
         state.put("paint.problem", f"The link could not be opened: {error}")
     elsewhere = state.get("paint.elsewhere")
@@ -99,23 +115,36 @@ def arrive() -> None:
         opened = elsewhere
         state.drop("paint.elsewhere")
     if here() is None:
-        keep(easel.start(opened or Painting(model, layer, first_seed())))
+        keep(easel.start(opened or fresh(first_seed())))
     elif opened is not None and opened != here().now and (opened.strokes or opened.seed != here().now.seed):
         keep(easel.step(here(), opened))
     state.put("paint.layer", layer)
+    take_units(query.get("units", ""))
     for name, default in (("class", "tree"), ("set", "")):
-        if name in query or state.get("paint.brush") is None:
+        if (name in query and "units" not in query) or state.get("paint.brush") is None:
             wanted = query.get(name, default)
             if wanted:
                 state.put("paint.brush", f"set:{wanted}" if name == "set" else wanted)
     state.put("paint.mounting", True)
 
 
+def take_units(text: str) -> None:
+    """Units named in the address ("3,17,40") become a brush of the present layer, kept in the basket."""
+    info = next((i for i in zoo.card(state.model()).layers if i.name == state.layer()), None)
+    d = state.dissection(state.model(), state.layer())
+    count = info.units if info is not None else len(d.q99) if d is not None else 0
+    units = tuple(dict.fromkeys(int(u) for u in text.split(",")[:count] if u.isdecimal() and len(u) < 6 and int(u) < count))
+    if units:
+        name = f"unit {units[0]}" if len(units) == 1 else f"units {', '.join(map(str, units[:3]))}{' …' if len(units) > 3 else ''}"
+        state.add_to_basket(UnitSet(f"{name} of {state.layer()}", state.model(), state.layer(), units))
+        state.put("paint.brush", f"set:{name} of {state.layer()}")
+
+
 def follow_sidebar() -> None:
     """Another layer chosen in the sidebar is one more step of the same painting."""
     if state.get("paint.layer") != state.layer():
         state.put("paint.layer", state.layer())
-        change(lambda e: easel.step(e, replace(e.now, layer=state.layer())))
+        change(lambda e: easel.step(e, replace(e.now, layer=state.layer(), dissection=fresh(0).dissection)))
 
 
 # --- pictures -----------------------------------------------------------------------------------------------------------------
@@ -134,12 +163,12 @@ def all_rankings(painting: Painting) -> dict[str, Ranking]:
 
 def marked(painting: Painting) -> tuple[str, ...]:
     """All that a picture depends on besides the document."""
-    d = state.dissection(painting.model, painting.layer)
+    d = dissection_of(painting)
     return (zoo.fingerprint(painting.model), d.run.key if d else "", *(r.run.key for r in rankings(painting).values()))
 
 
 def painted(painting: Painting) -> PaintResult:
-    d = state.dissection(painting.model, painting.layer)
+    d = dissection_of(painting)
 
     def make() -> PaintResult:
         with interactive():
@@ -402,7 +431,7 @@ def history(before: np.ndarray) -> None:
 
 # --- below: pictures, other seeds, all brushes, saving ------------------------------------------------------------------------
 def use_seed(seed: int, strokes: bool = False) -> None:
-    change(lambda e: easel.step(e, e.now.on(seed, keep=strokes)))
+    change(lambda e: easel.step(e, e.now.on(seed) if strokes else fresh(seed)))
 
 
 def pick_seed() -> None:
@@ -548,7 +577,7 @@ def studio() -> None:
         st.info(f"The link's painting was made with the model {frame.escape(elsewhere.model)}; choose it in the sidebar.",
                 icon=":material/link:")
     painting = here().now
-    d = state.dissection(painting.model, painting.layer)
+    d = dissection_of(painting)
     if d is None and not own_sets():
         st.info(f"{painting.layer} of {painting.model} has not been dissected yet, so it is not known which units draw what.",
                 icon=":material/search:")

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 def command(document: str, out: Path, pair: bool, seed: int | None, scale: int, device: str) -> None:
     """Paint DOCUMENT, a JSON file saved on the Paint page or the text after "p=" in a link to a painting."""
-    from core import dissect, zoo
+    from core import zoo
     from core.image import encode
-    from core.paint import paint, sheet, stored_rankings
+    from core.paint import dissection_for, paint, sheet, stored_rankings
     from core.store import Store
 
     store = Store()
@@ -32,8 +32,7 @@ def command(document: str, out: Path, pair: bool, seed: int | None, scale: int, 
     if seed is not None:
         painting = painting.on(seed)
     generator = zoo.load(painting.model, device)
-    dissection = dissect.load(store, painting.model, painting.layer)
-    result = paint(generator, painting, dissection, stored_rankings(painting, store))
+    result = paint(generator, painting, dissection_for(painting, store), stored_rankings(painting, store))
     image = result.image.repeat(scale, 0).repeat(scale, 1)
     if pair:
         image = sheet.pair(result.before, result.image, side=scale * max(result.image.shape[:2]))

@@ -54,6 +54,18 @@ def choose(stroke: Stroke, painting: Painting, dissection: Dissection | None, ra
     return Chosen(painting.layer, units, _levels(stroke, units, dissection), by, note)
 
 
+def dissection_for(painting: Painting, store: Store) -> Dissection | None:
+    """The dissection the painting was made with where it is stored and of the model's present weights, else the one at hand."""
+    from core import dissect, zoo
+    from core.dissect.record import from_saved
+
+    saved = store.get(painting.dissection) if painting.dissection else None
+    if saved is not None and saved.run.kind == "dissect" and saved.run.params.get("layer") == painting.layer \
+            and saved.run.inputs.get("generator") == zoo.fingerprint(painting.model):
+        return from_saved(saved)
+    return dissect.load(store, painting.model, painting.layer)
+
+
 def stored_rankings(painting: Painting, store: Store) -> dict[str, Ranking]:
     """The causal rankings that are stored for the painting's class brushes, by class."""
     from core.causal import load_ranking

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, cast, get_args
@@ -35,6 +36,7 @@ MAX_SEED = 2**32 - 1
 GRID = 8
 VERSION = 1
 _POINTS = {"free": (1, MAX_POINTS), "line": (2, 2), "rect": (2, 2), "polygon": (3, MAX_POINTS), "all": (0, MAX_POINTS)}
+_RUN = re.compile(r"([0-9a-f]{64})?")
 T = TypeVar("T")
 
 
@@ -103,13 +105,18 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Painting:
-    """Strokes on the picture of one seed, painted in order. `sets` are the unit sets that strokes name as their brush."""
+    """Strokes on the picture of one seed, painted in order.
+
+    sets: the unit sets that strokes name as their brush. dissection: key of the run that classes get their units and values
+    from, so that the picture stays the same when a newer dissection is made; "" = the one at hand.
+    """
 
     model: str
     layer: str
     seed: int
     strokes: tuple[Stroke, ...] = ()
     sets: tuple[UnitSet, ...] = ()
+    dissection: str = ""
 
     def __post_init__(self) -> None:
         _name(self.model, "a model")
@@ -121,6 +128,8 @@ class Painting:
             raise BadInput(f"a painting uses at most {MAX_SETS} unit sets of its own, got {len(self.sets)}")
         if len({s.name for s in self.sets}) != len(self.sets):
             raise BadInput("two unit sets of the painting have the same name")
+        if not isinstance(self.dissection, str) or not _RUN.fullmatch(self.dissection):
+            raise BadInput(f"a painting's dissection is a run's key of 64 hexadecimal digits, got {_short(self.dissection)}")
 
     @property
     def visible(self) -> tuple[Stroke, ...]:
@@ -166,7 +175,7 @@ class Painting:
         sets = [{"name": s.name, "layer": s.layer, "units": [int(u) for u in s.units],
                  "values": [float(v) for v in s.values]}
                 for s in self.sets if s.name in used]
-        return out | ({"sets": sets} if sets else {})
+        return out | ({"sets": sets} if sets else {}) | ({"dissection": self.dissection} if self.dissection else {})
 
     def to_json(self) -> str:
         """Canonical JSON: the same painting is the same text."""
@@ -175,7 +184,8 @@ class Painting:
     @classmethod
     def from_dict(cls, data: object) -> Painting:
         """Checked; raises BadInput."""
-        values = _record(data, ("version", "model", "layer", "seed", "strokes", "sets"), ("model", "layer", "seed"), "a painting")
+        known = ("version", "model", "layer", "seed", "strokes", "sets", "dissection")
+        values = _record(data, known, ("model", "layer", "seed"), "a painting")
         version = values.pop("version", VERSION)
         if version != VERSION or isinstance(version, bool):
             raise BadInput(f"this program reads paintings of version {VERSION}, got {_short(version)}")
@@ -183,7 +193,7 @@ class Painting:
         strokes = _items(values.get("strokes", []), MAX_STROKES, "strokes")
         sets = _items(values.get("sets", []), MAX_SETS, "sets")
         return cls(model, values["layer"], values["seed"], tuple(Stroke.from_dict(s) for s in strokes),
-                   tuple(_unit_set(s, model) for s in sets))
+                   tuple(_unit_set(s, model) for s in sets), values.get("dissection", ""))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Painting:

@@ -113,13 +113,14 @@ def _fold(painting: Painting) -> list[Any]:
             x0, y0 = x, y
         strokes.append([styles.index(style), *steps])
     sets = [[s["name"], s["layer"], s["units"], s["values"]] for s in data.get("sets", [])]
-    return [painting.model, painting.layer, painting.seed, styles, strokes, *([sets] if sets else [])]
+    more: list[Any] = [sets, painting.dissection] if painting.dissection else [sets] if sets else []
+    return [painting.model, painting.layer, painting.seed, styles, strokes, *more]
 
 
 def _unfold(data: Any) -> dict[str, Any]:
     try:
         model, layer, seed, styles, folded, *rest = data
-        if len(rest) > 1:
+        if len(rest) > 2:
             raise ValueError("too many parts")
         strokes = []
         for number, *steps in folded:
@@ -133,4 +134,5 @@ def _unfold(data: Any) -> dict[str, Any]:
         sets = [dict(zip(("name", "layer", "units", "values"), s, strict=True)) for s in (rest[0] if rest else [])]
     except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise BadInput("the link's painting is damaged; copy the whole link again") from error
-    return {"model": model, "layer": layer, "seed": seed, "strokes": strokes, "sets": sets}
+    return {"model": model, "layer": layer, "seed": seed, "strokes": strokes, "sets": sets,
+            "dissection": rest[1] if len(rest) > 1 else ""}

@@ -27,21 +27,24 @@ if TYPE_CHECKING:
 
 BATCH = 8
 KEEP_BYTES = 96 * 2**20
+OTHER = "this painting was made with another dissection of the model, which is not stored here; its picture may differ"
 
 
 @dataclass(frozen=True)
 class PaintResult:
-    """A painted picture. image, before: uint8 RGB (H,W,3). chosen: what each visible stroke did, in order."""
+    """A painted picture. image, before: uint8 RGB (H,W,3). chosen: what each visible stroke did, in order. remarks: what the
+    person should know about the whole."""
 
     painting: Painting
     image: np.ndarray
     before: np.ndarray
     chosen: tuple[Chosen, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the person should know about how units were picked."""
-        return tuple(dict.fromkeys(c.note for c in self.chosen if c.note))
+        return tuple(dict.fromkeys((*self.remarks, *(c.note for c in self.chosen if c.note))))
 
 
 class Kept:
@@ -93,8 +96,9 @@ def paint(generator: Generator, painting: Painting, dissection: Dissection | Non
     if not edits:
         return PaintResult(painting, before, before, chosen)
     first = _first_layer(generator, edits)
-    return PaintResult(painting, _finish(generator, _head(generator, painting.seed, first), first, edits, [painting.seed])[0],
-                       before, chosen)
+    image = _finish(generator, _head(generator, painting.seed, first), first, edits, [painting.seed])[0]
+    other = bool(painting.dissection) and dissection is not None and painting.dissection != dissection.run.key
+    return PaintResult(painting, image, before, chosen, (OTHER,) if other and any(c.by != "set" for c in chosen) else ())
 
 
 def paint_seeds(generator: Generator, painting: Painting, dissection: Dissection | None, seeds: Sequence[int],

@@ -31,4 +31,5 @@ def paintings(draw: st.DrawFn) -> Painting:
     brushes = st.sampled_from([s.name for s in sets]) if sets else names
     painted = draw(st.lists(strokes(brushes), max_size=8))
     used = {s.brush for s in painted}
-    return Painting("scenes", "layer4", draw(st.integers(0, 2**32 - 1)), tuple(painted), tuple(s for s in sets if s.name in used))
+    return Painting("scenes", "layer4", draw(st.integers(0, 2**32 - 1)), tuple(painted), tuple(s for s in sets if s.name in used),
+                    draw(st.sampled_from(["", "0" * 64, "0123456789abcdef" * 4])))

@@ -46,6 +46,7 @@ def with_stroke(**changes: object) -> dict[str, object]:
     (with_stroke(points=[[1, 2, 3]]), "pair"), (with_stroke(points=[["1", 2]]), "coordinate"),
     (with_stroke(points=[[1e9, 2]]), "coordinate"), (with_stroke(points=[[1, 2]] * (MAX_POINTS + 1)), "points"),
     (with_stroke(shape="rect", points=[[1, 2]]), "2 to 2"), (with_stroke(shape="polygon", points=[[1, 2]] * 2), "3 to"),
+    (GOOD | {"dissection": "x"}, "dissection"), (GOOD | {"dissection": 7}, "dissection"), (GOOD | {"dissection": "A" * 64}, "dissection"),
     (with_stroke(hidden=1), "hidden"), (with_stroke(strenght=0.5), "strenght"),
     (GOOD | {"sets": [{"name": "a", "layer": "l", "units": [1, 1]}]}, "twice"),
     (GOOD | {"sets": [{"name": "a", "layer": "l", "units": [1], "values": [1, 2]}]}, "values"),

@@ -75,7 +75,8 @@ def packed(raw: bytes) -> str:
 @pytest.mark.parametrize("text", [
     "", "1", "2abc", "1!!!!", "s123", "../../etc/passwd", "s" + "g" * 64, "1" + "A" * 4000, packed(b"[]"), packed(b"{"),
     packed(b"0" * 10_000_000), packed(b'["m","l",1,[],[[0,1,1]]]'), packed(b'["m","l",1,[["tree"]],[[0,1,1]]]'),
-    packed(b'["m","l",1,[],[[true]]]'), packed(b'["m","l",1,[],[],[],[]]'), packed(b"[" * 50_000),
+    packed(b'["m","l",1,[],[[true]]]'), packed(b'["m","l",1,[],[],[],"",[]]'),
+    packed(b'["m","l",1,[],[],[],"no key"]'), packed(b"[" * 50_000),
     packed(b'["m","l",1,[["t","draw",1,1,1,"free","q99","best",false]],[[-1,1,1]]]'),
     packed(b'["m","l",1,[["t","draw",1,1,1,"free","q99","best",false]],[[0,1.5,1]]]'),
     packed(b'["m","l",1,[["t","draw",1,NaN,1,"free","q99","best",false]],[[0,1,1]]]'),

@@ -11,10 +11,10 @@ import torch
 from core.edits import UnitEdit, apply, render
 from core.errors import BadInput, UnknownName
 from core.image import to_u8
-from core.paint import Painting, Stroke, all_brushes, mask_of, measure, paint, paint_seeds, pair, trials_sheet
+from core.paint import Painting, Stroke, all_brushes, dissection_for, mask_of, measure, paint, paint_seeds, pair, trials_sheet
 from core.paint import render as render_module
 from core.paint.brushes import choose
-from core.store import Run
+from core.store import Run, Store
 from core.units import Ranking, UnitSet, ranked
 from core.zoo.generator import generate
 from tests.paint.conftest import PlantedDissection
@@ -237,6 +237,29 @@ def test_people_who_paint_at_once_get_their_own_pictures(toy: ToyGenerator, plan
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_a_painting_keeps_to_the_dissection_it_was_made_with(toy: ToyGenerator, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dissection of more images comes later: a link made before it still opens the same picture."""
+    from core import zoo
+    from core.dissect import dissect, load
+
+    monkeypatch.setattr(zoo, "fingerprint", lambda name: toy.fingerprint)
+    first, later = (dissect(toy, ToySegmenter(), ["layer1"], range(n), level_seeds=range(1000, 1000 + n), store=store)["layer1"]
+                    for n in (12, 40))
+    assert load(store, "toy", "layer1").run.key == later.run.key  # type: ignore[union-attr]
+    painting = replace(EMPTY.add(replace(TREE_PLACE, units=3)), dissection=first.run.key)
+    found = dissection_for(painting, store)
+    assert found is not None
+    assert found.run.key == first.run.key
+    result = paint(toy, painting, found)
+    np.testing.assert_array_equal(result.image, paint(toy, replace(painting, dissection=""), first).image)
+    assert result.notes == ()
+    assert "another dissection" in paint(toy, painting, later).notes[0]
+    gone = replace(painting, dissection="0" * 64)
+    assert dissection_for(gone, store).run.key == later.run.key  # type: ignore[union-attr]
+    store.delete(first.run.key)
+    assert dissection_for(painting, store).run.key == later.run.key  # type: ignore[union-attr]
 
 
 # --- what a stroke changed ---

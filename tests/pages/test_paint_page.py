@@ -108,6 +108,14 @@ def test_a_set_from_the_basket_is_a_brush_with_values_to_draw_with(dissected: No
     assert "units ranked by hand" in said(page)
 
 
+def test_units_in_the_address_become_a_brush(dissected: None, show: Show) -> None:
+    page = show("paint", units="1,3,1,999,x")
+    page.button(key="paint_all").click().run()
+    assert not page.exception
+    assert at_easel(page).now.sets[0].units == (1, 3)
+    assert [s.units for s in page.session_state["basket.sets"]] == [(1, 3)]
+
+
 def test_a_link_opens_its_painting(dissected: None, show: Show) -> None:
     painting = Painting("toy", "layer1", 12).add(PLACE)
     page = show("paint", p=to_link(painting))
