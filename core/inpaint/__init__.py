@@ -30,7 +30,7 @@ __all__ = ["REGISTRY", "Filled", "Hole", "Inpainter", "composite", "default_feat
 
 def _patchmatch(name: str, radius: int, about: str) -> Inpainter:
     return Inpainter(name, f"PatchMatch, radius {radius}", patchmatch.patchmatch(radius), about, needs="PyPatchMatch",
-                     missing=patchmatch.missing, avoids=True)
+                     missing=patchmatch.missing, avoids=True, imports=("patchmatch",))
 
 
 REGISTRY: dict[str, Inpainter] = {
@@ -43,9 +43,10 @@ REGISTRY: dict[str, Inpainter] = {
         _patchmatch("patchmatch7", 7, "Content-aware fill with the largest patches: straight lines stay straight; slow."),
         Inpainter("biharmonic", "Biharmonic", biharmonic.biharmonic,
                   "Smooth in value and slope. Good for scratches; overshoots in large holes.", max_side=512,
-                  max_hole=biharmonic.MAX_HOLE),
+                  max_hole=biharmonic.MAX_HOLE, imports=("skimage.restoration",)),
         Inpainter("harmonic", "Harmonic", harmonic.harmonic,
-                  "The smoothest fill there is: fog. The floor every other method must beat."),
+                  "The smoothest fill there is: fog. The floor every other method must beat.",
+                  imports=("scipy.sparse.linalg",)),
         Inpainter("lama", "LaMa", deep.lama(), "A learned fill for large holes, from a file of your own. Trained on Places2.",
                   missing=partial(deep.missing, deep.LAMA)),
         Inpainter("migan", "MI-GAN", deep.migan(), "A small learned fill, from a file of your own. Trained on Places2.",

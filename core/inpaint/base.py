@@ -7,6 +7,7 @@ A method itself sees a contiguous uint8 RGB picture whose hole is zero, and neve
 """
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ class Inpainter:
     fill: the bare method; about: what it does, in a sentence; needs: the package it cannot work without ("" also for methods
     that need a file, whose `missing` says which);
     missing: "" when it can be used, else why not; avoids: takes a "do not copy from here" mask; max_side and max_hole:
-    the most pixels along a side, and inside the hole, it is given (larger ones are shrunk first).
+    the most pixels along a side, and inside the hole, it is given (larger ones are shrunk first); imports: what it imports
+    when it is first used, which is not counted as its time.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Inpainter:
     avoids: bool = False
     max_side: int = MAX_SIDE
     max_hole: int = MAX_SIDE * MAX_SIDE
+    imports: tuple[str, ...] = ()
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, *, avoid: np.ndarray | None = None,
                  seed: int = 0) -> np.ndarray:
@@ -184,6 +187,8 @@ def fill_hole(method: Inpainter, image: np.ndarray, mask: np.ndarray, *, avoid: 
         if _nothing_to_copy(hole.inside, avoid):
             raise BadInput("the hole and the keep-out area cover the whole picture: nothing is left to copy from")
     seen, seen_hole, seen_avoid = _shrunk(image, hole, avoid, window, method)
+    for name in method.imports:
+        importlib.import_module(name)
     prepared = time.perf_counter()
 
     cpu = time.thread_time()

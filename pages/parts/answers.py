@@ -76,8 +76,7 @@ def grid(board: Board, view: View, *, key: str, expected: int = 0) -> None:
     question, side = board.question, NARROW if window.likely_narrow() else SIDE
     with st.container(horizontal=True, gap="small"):
         with st.container(width=side, gap="xsmall"):
-            before = gallery.outlined(question.before, question.hole().inside, side=side, dim=0.75)
-            _image(before if view.part[0] == slice(None) else question.before[view.part], "The picture and its hole", side)
+            _image(_asked(board, view, side), "The picture and its hole", side)
             st.markdown("**The question**")
             hole = question.hole()
             st.caption(f"{hole.inside.mean():.1%} of the picture, grown by {hole.grow} + {hole.feather} px")
@@ -90,6 +89,17 @@ def grid(board: Board, view: View, *, key: str, expected: int = 0) -> None:
             with st.container(width=side, gap="xsmall"):
                 _image(np.full((64, 64, 3), 128, np.uint8), "Not there yet", side)
                 st.caption("waiting …")
+
+
+def _asked(board: Board, view: View, side: int) -> np.ndarray:
+    """The question's own picture: with the hole outlined, zoomed, or as the judge sees it."""
+    question = board.question
+    untouched = next((a for a in board.answers if a.method == compare.BEFORE), None)
+    if view.what == "Segmentation" and untouched is not None:
+        return picture(board, untouched, view)
+    if view.part[0] != slice(None):
+        return question.before[view.part]
+    return gallery.outlined(question.before, question.hole().inside, side=side, dim=0.75)
 
 
 def _image(image: np.ndarray, alt: str, side: int) -> None:
@@ -139,7 +149,8 @@ def slider(board: Board, view: View, *, key: str) -> None:
 
 def table(board: Board, *, key: str, name: str = "comparison") -> None:
     """All scores in one table, with what each means, and as CSV."""
-    found = [m for m in metrics.REGISTRY.values() if any(m.name in a.scores for a in board.answers)]
+    ordered = [*(metrics.REGISTRY[n] for n in UNDER), *(m for n, m in metrics.REGISTRY.items() if n not in UNDER)]
+    found = [m for m in ordered if any(m.name in a.scores for a in board.answers)]
     by_hand = any(a.minutes for a in board.answers)
     rows = [{"method": a.title, **({"person, min": a.minutes or None} if by_hand else {}), "compute, s": a.cpu,
              "wall, s": a.seconds, **{_head(m): a.scores.get(m.name) for m in found}} for a in board.answers if not a.problem]
