@@ -32,8 +32,8 @@ STEPS = ("0", "50", "300")
 TOOLS = {"free": ":material/brush: Free", "rect": ":material/rectangle: Box", "polygon": ":material/pentagon: Polygon"}
 OFFERED, SIDE, CORRECTION, KEEP = 8, 384, 40, 4
 SHOWN = "photo_shown"  # this widget's state is dropped with the page: without it, the canvas is new
-OFF_DOMAIN = ("Its pictures are painted churches; edits on anything else mostly draw churches. Expect little, and read the table "
-              "below before you trust a removal.")
+OFF_DOMAIN = ("Edits will mostly draw what the generator knows, not what is here. Expect little, and read the table below before "
+              "you trust a removal.")
 
 
 @dataclass(frozen=True)
@@ -410,11 +410,14 @@ def change(make: Callable[[easel.Easel], easel.Easel]) -> None:
 def set_up(made: Brought, layer: str) -> None:
     """An easel for this picture; the strokes stay when the layer or the number of steps changes."""
     which = (state.model(), made.run.params["picture"])
-    scale = canvas.scale_for(made.found.target.shape[:2], "M", narrow=window.likely_narrow())
+    narrow = window.follow({}, "photo_window", guess=window.likely_narrow())
+    scale = canvas.scale_for(made.found.target.shape[:2], "M", narrow=narrow)
     if state.get("photo.easel", (None,))[0] != which:
         state.put("photo.easel", (which, easel.mounted(easel.start(Painting(state.model(), layer, 0)), scale)))
     elif state.get(SHOWN) is None:  # the canvas is new on the page
         keep(easel.mounted(here(), scale))
+    elif scale != here().scale:
+        keep(easel.show(here(), scale=scale))
     if here().now.layer != layer:
         change(lambda e: easel.step(e, replace(e.now, layer=layer)))
 

@@ -361,6 +361,23 @@ def test_figures_are_kept_by_number_of_steps(generator: ChainGenerator, encoder:
     assert some.psnr.mean() > none.psnr.mean()
 
 
+def test_what_ships_is_made_once(generator: ChainGenerator, encoder: encoders.Encoder, store: Store,
+                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.invert import domain as domains
+    from core.invert import quality
+
+    monkeypatch.setattr(domains, "HELD_OUT", HELD_OUT[:2])
+    monkeypatch.setattr(domains, "unrelated", lambda: [np.full((40, 50, 3), 99, np.uint8)])
+    for name, value in (("SHIPPED_SCENES", (0,)), ("SHIPPED_PHOTOS", ()), ("SHIPPED_STEPS", (0, 2))):
+        monkeypatch.setattr(quality, name, value)
+    first = quality.bundle(store, generator, encoder, TwoLabels(), scenes={0: 2})  # type: ignore[arg-type]
+    assert sorted(e.kind for e in store.list()) == ["domain", "inversion", "photo", "photo"]
+    for name in ("invert", "invert_all"):
+        monkeypatch.setattr(quality, name, lambda *a, **k: pytest.fail("made twice"))
+    again = quality.bundle(store, generator, encoder, TwoLabels(), scenes={0: 2})  # type: ignore[arg-type]
+    np.testing.assert_array_equal(again[0].psnr, first[0].psnr)
+
+
 def test_a_kept_inversion_comes_back_as_it_was(found: Inversion, store: Store) -> None:
     def key(target: np.ndarray, steps: int) -> str:
         return photo_run(target, model="tiny", layer=LAYER, steps=steps, generator="f" * 64).key

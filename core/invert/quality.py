@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 VERSION = 1
 STEPS = (0, 50, 300)
 BATCH = 10
-SHIPPED_SCENES, SHIPPED_PHOTOS, SHIPPED_STEPS = (0, 1, 2), ("chelsea",), (0, 50)
+SHIPPED_SCENES, SHIPPED_PHOTOS, SHIPPED_STEPS = (0, 1, 2), ("rocket",), (0, 50)
 
 
 @dataclass(frozen=True)
