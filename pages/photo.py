@@ -431,6 +431,8 @@ def rankings(painting: Painting) -> dict[str, Ranking]:
 
 def edited(made: Brought, painting: Painting, d: Dissection) -> Edited:
     """The photo with the strokes; the newest one is kept for this visitor."""
+    if not painting.visible:
+        return invert.untouched(made.found)
     key = (made.run.key, painting.to_json(), d.run.key)
     held = state.get("photo.edited")
     if held is None or held[0] != key:

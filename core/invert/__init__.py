@@ -12,11 +12,12 @@ scenes, what ships). Importing this loads no torch.
 """
 from core.invert.descent import Inversion, Step, crop_box, invert, invert_all, prepare, psnr
 from core.invert.domain import Domain, load_domain, reading
-from core.invert.edit import Edited, composite, correct, edit
+from core.invert.edit import Edited, composite, correct, edit, untouched
 from core.invert.quality import Loss, Quality, keep_photo, kept_photo, load_quality, lost, photo_run, shares
 from core.invert.samples import SCENES, sample_scene
 from core.invert.start import EncoderCard, encoder_card, encoder_path, load_encoder
 
 __all__ = ["SCENES", "Domain", "Edited", "EncoderCard", "Inversion", "Loss", "Quality", "Step", "composite", "correct",
            "crop_box", "edit", "encoder_card", "encoder_path", "invert", "invert_all", "keep_photo", "kept_photo", "load_domain",
-           "load_encoder", "load_quality", "lost", "photo_run", "prepare", "psnr", "reading", "sample_scene", "shares"]
+           "load_encoder", "load_quality", "lost", "photo_run", "prepare", "psnr", "reading", "sample_scene", "shares",
+           "untouched"]

@@ -54,10 +54,10 @@ def edit(generator: Generator, found: Inversion, painting: Painting, dissection:
     from core.paint.raster import union
     from core.paint.render import plan
 
+    if not painting.visible:
+        return untouched(found)
     chosen, edits = plan(generator, painting, dissection, rankings)
     mask = union(painting.visible, generator.image_size)
-    if not edits:
-        return Edited(found.target, found.target, found.image, mask, ())
     if correction:
         raw = correct(generator, found, edits, ~mask, steps=correction, report=report)
     else:
@@ -66,6 +66,11 @@ def edit(generator: Generator, found: Inversion, painting: Painting, dissection:
             raw = pictures.to_u8(generator.tail(acts, layer, z))[0]
     control = composite(found.target, found.image, mask, feather)
     return Edited(composite(found.target, raw, mask, feather), control, raw, mask, chosen)
+
+
+def untouched(found: Inversion) -> Edited:
+    """The photo without a stroke. No torch."""
+    return Edited(found.target, found.target, found.image, np.zeros(found.target.shape[:2], bool), ())
 
 
 def edited_acts(generator: Generator, found: Inversion, edits: tuple[UnitEdit, ...]) -> tuple[str, Tensor, Tensor]:
