@@ -187,7 +187,8 @@ def review(d: Dissection, s: ArtifactScores) -> None:
     meaning = "; ".join(f"**{name}**: {artifacts.MEANING[name]}" for name in artifacts.SCORES)
     real = {"own": "the model's own ordinary pictures, as there are no real ones here", "scenes": "painted scenes",
             "folder": "the pictures in your folder"}.get(s.reference, "the pictures given")
-    st.markdown(f"The list is automatic: {meaning}. Real means {real}. Untick what looks fine, tick what does not.")
+    st.markdown(f"The list is automatic, by the mean rank of realism and repair ({meaning}). Real means {real}. Untick what looks "
+                "fine, tick what does not.")
     view = st.segmented_control("View", ["All units", "One by one"], default="All units", required=True, key="view",
                                 bind="query-params", label_visibility="collapsed")
     if view == "One by one":

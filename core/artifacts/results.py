@@ -11,6 +11,7 @@ from core.image import decode
 from core.store import Run, Saved, Store
 
 SCORES = ("realism", "repair", "kernel", "shift")
+COUNTED = ("realism", "repair")
 MEANING = {
     "realism": "how much less like anything real the unit's region looks than the model's pictures usually do",
     "repair": "how much more real that region looks when the unit is switched off",
@@ -25,7 +26,7 @@ SETS = ("random", "worst")
 class ArtifactScores:
     """How likely each unit of a layer is to spoil pictures.
 
-    parts: name -> (U,), higher is worse (see MEANING); score (U,) 0..1: mean of the ranks of realism, repair and kernel;
+    parts: name -> (U,), higher is worse (see MEANING); score (U,) 0..1: mean of the ranks of realism and repair;
     order (U,): worst first. tops (U,K): seeds looked at for each unit. images: pictures the distances are over; reference: what
     stands for real, "scenes" or "own" (the model's own ordinary pictures, where there are no real ones).
     """
@@ -112,9 +113,17 @@ def load_quality(store: Store, model: str, layer: str, units: tuple[int, ...] | 
 def scores_of(saved: Saved) -> ArtifactScores:
     """A stored run as a record."""
     p, a = saved.run.params, saved.arrays
-    order = np.lexsort((np.arange(len(a["score"])), -a["score"]))
-    return ArtifactScores(saved.run, p["layer"], a["score"], order, {k: a[k] for k in SCORES}, a["tops"], int(p["images"]),
+    score = np.mean([rank(a[name]) for name in COUNTED], axis=0)
+    order = np.lexsort((np.arange(len(score)), -score))
+    return ArtifactScores(saved.run, p["layer"], score, order, {k: a[k] for k in SCORES}, a["tops"], int(p["images"]),
                           str(p["reference"]))
+
+
+def rank(values: np.ndarray) -> np.ndarray:
+    """(U,) -> (U,) 0..1: share of the other units that are lower; equal values share their mean rank."""
+    lower = (values[None] < values[:, None]).sum(1)
+    equal = (values[None] == values[:, None]).sum(1) - 1
+    return np.asarray((lower + equal / 2) / max(len(values) - 1, 1))
 
 
 def quality_of(saved: Saved) -> Quality:

@@ -9,8 +9,8 @@ Four measures a unit, on the features of the segmenter that chooses (the judge i
               few pictures)
     shift     distance between the two means in standard deviations
 
-The score is the mean rank of realism, repair and kernel. A unit that draws a rare class is far from all pictures but near real
-ones, which is why distance alone does not do.
+The score is the mean rank of realism and repair: it looks wrong where the unit is on, and better with the unit off. The two distances
+are shown beside it and not counted: a unit that draws a rare class is far from all pictures, yet near real ones.
 """
 from __future__ import annotations
 
@@ -90,8 +90,7 @@ class _Scoring:
         usual_here = usual[self.windows]
         parts = {"realism": np.log(before / usual_here).mean(1), "repair": np.log(before / after).mean(1), "kernel": kernel,
                  "shift": shift}
-        score = np.mean([rank(parts[k]) for k in ("realism", "repair", "kernel")], axis=0)
-        return {**{k: parts[k].astype(np.float32) for k in SCORES}, "score": score.astype(np.float32), "tops": self.seeds}
+        return {**{k: parts[k].astype(np.float32) for k in SCORES}, "tops": self.seeds}
 
     def _distances(self) -> tuple[np.ndarray, np.ndarray]:
         """Kernel distance and mean shift (U,) of each unit's top pictures from all pictures."""
@@ -180,10 +179,3 @@ def to_nearest(features: np.ndarray, real: np.ndarray, mean: np.ndarray, std: np
     d = distances((features - mean) / std, real)
     k = min(NEIGHBOURS, len(real))
     return np.maximum(np.partition(d, k - 1, axis=1)[:, :k].mean(1) / np.sqrt(features.shape[1]), 1e-3)
-
-
-def rank(values: np.ndarray) -> np.ndarray:
-    """(U,) -> (U,) 0..1: share of the other units that are lower; equal values share their mean rank."""
-    lower = (values[None] < values[:, None]).sum(1)
-    equal = (values[None] == values[:, None]).sum(1) - 1
-    return np.asarray((lower + equal / 2) / max(len(values) - 1, 1))

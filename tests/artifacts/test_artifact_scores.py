@@ -7,8 +7,8 @@ import torch
 
 from core import artifacts
 from core.artifacts.quality import figures, quality
-from core.artifacts.results import ArtifactScores, Quality
-from core.artifacts.scores import artifact_scores, cut, peak_windows, rank
+from core.artifacts.results import ArtifactScores, Quality, rank
+from core.artifacts.scores import artifact_scores, cut, peak_windows
 from core.dissect import Dissection, dissect
 from core.edits import ablation, render
 from core.errors import BadInput, JobCancelled

@@ -115,4 +115,4 @@ def test_a_cleaned_model_is_a_choice_of_model_everywhere(page: Page, address: st
     settled(page)
     assert f"model={MODEL}-cleaned" in page.url
     visit(page, f"{address}/units?model={MODEL}-cleaned&layer=layer2", "Units")
-    expect(page.get_by_test_id("stSidebar").get_by_text(f"{MODEL}-cleaned").first).to_be_visible()
+    expect(page.get_by_role("combobox", name="Model")).to_have_value(f"{MODEL}-cleaned")
