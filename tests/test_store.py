@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from core.errors import BadInput, StoreError
 from core.store import Run, Store
 
+ROOT = Path(__file__).resolve().parent.parent
 RUN = Run("dissect", {"layer": "layer4", "images": 10}, {"generator": "a" * 64})
 ARRAYS = {"iou": np.arange(6.0).reshape(2, 3)}
 
@@ -117,25 +119,25 @@ def test_find_matches_parameters(store: Store) -> None:
     assert store.find("dissect", layer="layer5") == []
 
 
-def _claim_and_put(root: str, queue: multiprocessing.Queue) -> None:
-    store = Store(Path(root), shipped=())
-    with store.claim(RUN):
-        if store.get(RUN.key) is None:
-            store.put(RUN, ARRAYS)
-            queue.put("made")
-        else:
-            queue.put("found")
+CLAIM_AND_PUT = """
+import sys
+from pathlib import Path
+import numpy as np
+from core.store import Run, Store
+store, run = Store(Path(sys.argv[1]), shipped=()), Run("dissect", {"layer": "layer4"})
+with store.claim(run):
+    if store.get(run.key) is None:
+        store.put(run, {"iou": np.zeros(3)})
+        print("made")
+    else:
+        print("found")
+"""
 
 
 def test_two_processes_make_a_run_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    queue: multiprocessing.Queue = context.Queue()
-    workers = [context.Process(target=_claim_and_put, args=(str(tmp_path), queue)) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    assert sorted(queue.get(timeout=60) for _ in workers) == ["found", "made"]
-    for worker in workers:
-        worker.join()
+    command = [sys.executable, "-c", CLAIM_AND_PUT, str(tmp_path)]
+    workers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert sorted(worker.communicate(timeout=120)[0].strip() for worker in workers) == ["found", "made"]
 
 
 def test_manifest_is_plain_json(store: Store) -> None:
