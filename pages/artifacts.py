@@ -25,9 +25,10 @@ def found_scores() -> ArtifactScores | None:
     return state.stored("artifacts", state.model(), (state.layer(),), read)
 
 
-def found_quality(units: tuple[int, ...]) -> Quality | None:
+def found_quality(units: tuple[int, ...] | None) -> Quality | None:
+    """The test of exactly these units, or of whatever set was tested last (None)."""
     read = partial(artifacts.load_quality, state.store(), state.model(), state.layer(), units)
-    return state.stored("quality", state.model(), (state.layer(), units), read) if units else None
+    return state.stored("quality", state.model(), (state.layer(), units), read) if units != () else None
 
 
 # --- ticks ------------------------------------------------------------------------------------------------------------------
@@ -36,8 +37,18 @@ def key(name: str) -> str:
 
 
 def ticked(s: ArtifactScores) -> tuple[int, ...]:
-    """Units this visitor holds to be artifact units; at first the automatic list."""
-    return tuple(sorted(state.get(key("ticks"), s.top(min(SUSPECTS, len(s.order) // 4)))))
+    """Units this visitor holds to be artifact units; at first the automatic list, or the set that was tested last."""
+    chosen = state.get(key("ticks"))
+    if chosen is None:
+        chosen = automatic(s)
+        tested = found_quality(chosen) or found_quality(None)
+        chosen = tested.units if tested is not None else chosen
+    return tuple(sorted(chosen))
+
+
+def automatic(s: ArtifactScores) -> tuple[int, ...]:
+    """The most suspicious units, as many as are switched off at first."""
+    return tuple(sorted(s.top(min(SUSPECTS, len(s.order) // 4))))
 
 
 def tick(s: ArtifactScores, units: tuple[int, ...], on: bool) -> None:
@@ -122,10 +133,10 @@ def test_this(s: ArtifactScores, units: tuple[int, ...]) -> None:
     job_panel.show(f"quality:{state.model()}:{s.layer}:{','.join(map(str, units))}", f"Test {len(units)} units off",
                    partial(run_quality, state.model(), s.layer, units), button="Test these units", again=True,
                    note="About 6 minutes on one core: pictures with these units off, and with as many random ones, ten times.")
-    automatic = found_quality(tuple(sorted(s.top(min(SUSPECTS, len(s.order) // 4)))))
-    if automatic is not None:
-        st.subheader("Measured for the automatic list", anchor=False)
-        outcome(automatic)
+    other = found_quality(automatic(s)) or found_quality(None)
+    if other is not None:
+        st.subheader(f"Measured for {'the automatic list' if other.units == automatic(s) else 'another set'}", anchor=False)
+        outcome(other)
 
 
 # --- review -----------------------------------------------------------------------------------------------------------------
