@@ -10,9 +10,11 @@ from tests.e2e.helpers import CHROMIUM, FLAGS, WAIT_MS, serving
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the browser tests. One that fails gets one more try: on a busy two-core machine a browser may time out by itself."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")
