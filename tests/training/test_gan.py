@@ -92,7 +92,7 @@ def test_generator_and_critics_learn_and_the_average_lags(home: Path) -> None:
 def test_growing_keeps_the_pictures_and_the_blocks(home: Path) -> None:
     forget(home)
     small = run(home, CONFIG)
-    config = replace(CONFIG, sizes=(*CONFIG.sizes, 8), images=0, grow_images=400)
+    config = replace(CONFIG, sizes=(*CONFIG.sizes, 8), images=0, grow_images=200, lr=0.02)
     large = run(home, config)
     (home / "gan-64.pt").unlink()
     for name in ("layer1", "layer8"):
