@@ -4,6 +4,10 @@ What is sought is the latent z and a residual δ added right after `layer`, so t
 *Semantic photo manipulation*, §3.1: the generator stays frozen, the residual is kept small). Pictures of a batch do not see each
 other: many together are the same as one by one, up to rounding. The loss is pixels alone: adding the distance of a segmenter's
 features raised the agreement of label maps from 93.7 to 94.0 % on six scenes, at the same PSNR, and took 1.6 times as long.
+
+The weight of δ² trades fidelity for editing: activations far from the generator's own draw the picture better and obey its units
+less. On six scenes at 50 steps, switching off the 20 best units of cloud in the bundled generator's layer4 changed the clouds'
+area by +2 % at weight 0.002 (28.8 dB), by −20 % at 0.6 (26.4 dB) and by −24 % at 1 (25.1 dB).
 """
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from core.zoo.generator import Generator
 
 LR_LATENT, LR_RESIDUAL = 0.03, 0.05
-RESIDUAL_WEIGHT = 0.002
+RESIDUAL_WEIGHT = 1.0
 CANDIDATES = 64
 PREVIEW_EVERY = 10
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.zoo.generator import Generator
 
 log = logging.getLogger(__name__)
-VERSION = 1
+VERSION = 2
 STEPS = (0, 50, 300)
 BATCH = 10
 SHIPPED_SCENES, SHIPPED_PHOTOS, SHIPPED_STEPS = (0, 1, 2), ("rocket",), (0, 50)
@@ -85,7 +85,8 @@ def kept_photo(store: Store, key: str) -> tuple[Inversion, list[Loss]] | None:
         return None
     a = saved.arrays
     curve = tuple(Step(int(s), float(p)) for s, p in zip(a["steps"], a["psnr"], strict=True))
-    found = Inversion(str(saved.run.params["layer"]), a["target"], a["start"], a["image"], a["z"], a["acts"], curve,
+    target, start, image = (np.array(a[name]) for name in ("target", "start", "image"))  # what is stored is read-only
+    found = Inversion(str(saved.run.params["layer"]), target, start, image, a["z"], a["acts"], curve,
                       float(saved.manifest["seconds"]))
     return found, [Loss(**row) for row in saved.manifest["losses"]]
 
