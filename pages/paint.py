@@ -33,6 +33,7 @@ from core.paint import (
     pair,
     plain,
     trials_sheet,
+    trusted,
 )
 from core.units import Ranking, UnitSet
 from core.zoo import published
@@ -148,16 +149,21 @@ def follow_sidebar() -> None:
 
 
 # --- pictures -----------------------------------------------------------------------------------------------------------------
+def causal(name: str, painting: Painting) -> Ranking | None:
+    """The causal ranking that a brush takes its units from, where there is one that is more than a preview."""
+    return trusted(state.ranking(painting.model, painting.layer, name, "ace"))
+
+
 def rankings(painting: Painting) -> dict[str, Ranking]:
     """Causal rankings that are stored for the painting's classes."""
     names = {s.brush for s in painting.strokes if painting.unit_set(s.brush) is None and s.order != "iou"}
-    found = {name: state.ranking(painting.model, painting.layer, name, "ace") for name in sorted(names)}
+    found = {name: causal(name, painting) for name in sorted(names)}
     return {name: ranking for name, ranking in found.items() if ranking is not None}
 
 
 def all_rankings(painting: Painting) -> dict[str, Ranking]:
     """Causal rankings that are stored for the seven brushes and the painting's classes."""
-    found = {name: state.ranking(painting.model, painting.layer, name, "ace") for name in CLASSES}
+    found = {name: causal(name, painting) for name in CLASSES}
     return {name: ranking for name, ranking in found.items() if ranking is not None} | rankings(painting)
 
 
@@ -292,10 +298,10 @@ def settings(d: Dissection | None) -> tuple[Style, str, float]:
     if unit_set is None and d is not None:
         units = int(amount) if amount != OWN else st.number_input("Number of units", 1, len(d.q99), 20, key="paint_units",
                                                                   persist_state="session", width=190)
-    causal = unit_set is None and d is not None and state.ranking(d.run.params["model"], d.layer, chosen, "ace") is not None
+    known_cause = unit_set is None and d is not None and causal(chosen, here().now) is not None
     value = "mean" if mean and unit_set is None else "q99"
     return Style(unit_set.name if unit_set else chosen, mode, min(units, len(d.q99)) if d is not None else units, strength, value,
-                 "ace" if causal else "best" if unit_set else "iou", unit_set), tool, float(size)
+                 "ace" if known_cause else "best" if unit_set else "iou", unit_set), tool, float(size)
 
 
 def whole_picture(style: Style) -> None:

@@ -11,7 +11,19 @@ import torch
 from core.edits import UnitEdit, apply, render
 from core.errors import BadInput, UnknownName
 from core.image import to_u8
-from core.paint import Painting, Stroke, all_brushes, dissection_for, mask_of, measure, paint, paint_seeds, pair, trials_sheet
+from core.paint import (
+    Painting,
+    Stroke,
+    all_brushes,
+    dissection_for,
+    mask_of,
+    measure,
+    paint,
+    paint_seeds,
+    pair,
+    stored_rankings,
+    trials_sheet,
+)
 from core.paint import render as render_module
 from core.paint.brushes import choose
 from core.store import Run, Store
@@ -124,6 +136,15 @@ def test_units_come_from_the_causal_ranking_where_there_is_one(toy: ToyGenerator
     assert "no causal ranking of tree" in asked.notes[0]
     with pytest.raises(BadInput, match="layer2"):
         choose(TREE_PLACE, EMPTY, planted, Ranking(ace.run, "layer2", "tree", ace.order, ace.score, "ace"))  # type: ignore[arg-type]
+
+
+def test_a_quick_preview_of_a_causal_ranking_does_not_replace_iou(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core import causal
+
+    for preset, used in (("quick", False), ("standard", True)):
+        made = ranked(Run("ace", {"preset": preset}), "layer1", "tree", np.arange(9.0), "ace")
+        monkeypatch.setattr(causal, "load_ranking", lambda *args, made=made, **more: made)
+        assert (stored_rankings(EMPTY.add(TREE_PLACE), store) == {"tree": made}) is used
 
 
 def test_what_drawing_inserts(planted: PlantedDissection) -> None:
