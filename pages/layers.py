@@ -14,6 +14,7 @@ from core.segment import Label
 from pages.parts import charts, frame, gallery, job_panel, pickers, state
 
 TOPS = 4
+LEAST_BARS = 10  # a chart of few classes keeps its bars as narrow as the others
 
 
 def open_class(layer: str) -> None:
@@ -40,7 +41,7 @@ def chart(d: Dissection, groups: Groups, highest: int) -> None:
                          hover="%{x} (%{customdata[1]}): %{y} units<br>best IoU %{customdata[2]:.3f} of at most "
                                "%{customdata[3]:.2f}<br>click to see them", height=300)
     figure.update_yaxes(range=[0, highest * 1.08], nticks=5)
-    figure.update_xaxes(tickangle=-50)
+    figure.update_xaxes(tickangle=-60, dtick=1, tickfont_size=12, range=[-0.5, max(len(groups), LEAST_BARS) - 0.5])
     charts.show(figure, key=f"bars.{d.layer}", on_click=partial(open_class, d.layer),
                 alt=f"Units per class in {d.layer}: " + ", ".join(f"{x.name} {len(u)}" for x, u in groups))
 
@@ -162,7 +163,7 @@ def agreement(found: trust.Trust) -> None:
     tints = [charts.CATEGORY_COLOURS["object"] if found.iou[c] >= trust.LOW else charts.ACCENT for c in seen]
     figure = charts.bars([found.labels[c] for c in seen], [found.iou[c] for c in seen], y_title="IoU of the two label maps",
                          colours=tints, height=300)
-    figure.update_xaxes(tickangle=-50)
+    figure.update_xaxes(tickangle=-60, dtick=1, tickfont_size=12)
     charts.show(figure, key="evidence.trust", alt="Agreement of dissector and judge by class")
     if found.doubtful:
         st.markdown(f"Read with care, agreement below {trust.LOW:g}: **{frame.escape(', '.join(found.doubtful))}**.")
@@ -249,10 +250,11 @@ gallery.legend({c: charts.category_colour(c) for c in survey.CATEGORIES
                 if any(x.category == c for d in chosen.values() for x in d.labels)})
 grouped = {name: survey.distribution(d, rule) for name, d in stored.items()}
 most = max([1, *(len(units) for name in chosen for _, units in grouped[name])])
-columns = st.columns(2, gap="large") if len(chosen) > 1 else [st.container()]
-for place, (which, one) in enumerate(chosen.items()):
-    with columns[place % len(columns)]:
-        chart(one, grouped[which], most)
+side_by_side = 2 if len(chosen) > 1 else 1
+for start in range(0, len(chosen), side_by_side):
+    for place, which in zip(st.columns(side_by_side, gap="large"), list(chosen)[start:start + side_by_side], strict=False):
+        with place:
+            chart(chosen[which], grouped[which], most)
 basis = next(iter(chosen.values()))
 frame.caption(model=state.model(), layer=", ".join(chosen), seeds=survey.seeds_text(basis), cut=rule.title,
               threshold=survey.threshold_text(basis))

@@ -33,10 +33,10 @@ def one_unit(d: Dissection, pictures: Pictures, name: str) -> None:
     """A feature map becomes a region, the region is compared with the segmentation, the overlap is the IoU."""
     unit = d.units_for(name, 1)[0]
     column = d.column(name)
-    seeds = [(k, int(s)) for k, s in enumerate(d.top_seeds[unit]) if pictures.has(int(s))]
-    if not seeds:
+    seed = first_with(d, pictures, name)
+    if not pictures.has(seed):
         return
-    k, seed = seeds[0]
+    k = [int(s) for s in d.top_seeds[unit]].index(seed)
     image, act = gallery.fitted(pictures.image(seed), 256), d.top_acts[unit, k]
     size = (image.shape[0], image.shape[1])
     label = d.labels[column]
@@ -91,10 +91,10 @@ def changed(seed: int, layer: str, units: tuple[int, ...]) -> tuple[np.ndarray, 
 
 
 def first_with(d: Dissection, pictures: Pictures | None, name: str) -> int:
-    """A seed whose picture shows the class: the first top image of its best unit."""
-    unit = d.units_for(name, 1)[0]
-    seeds = [int(s) for s in d.top_seeds[unit]]
-    return next((s for s in seeds if pictures is None or pictures.has(s)), seeds[0])
+    """A seed whose picture shows the class: of the top images of its best unit, the one by brightest daylight."""
+    seeds = [int(s) for s in d.top_seeds[d.units_for(name, 1)[0]]]
+    stored = [s for s in seeds if pictures is not None and pictures.has(s)]
+    return max(stored, key=lambda s: float(pictures.image(s).mean())) if pictures is not None and stored else seeds[0]
 
 
 frame.begin("GAN Dissection", "See which unit of a generator draws what, switch units off, and paint with them.")
