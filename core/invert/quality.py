@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.zoo.generator import Generator
 
 log = logging.getLogger(__name__)
-VERSION = 2
+VERSION = 3
 STEPS = (0, 50, 300)
 BATCH = 10
 SHIPPED_SCENES, SHIPPED_PHOTOS, SHIPPED_STEPS = (0, 1, 2), ("rocket",), (0, 50)

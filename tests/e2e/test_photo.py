@@ -65,7 +65,7 @@ def test_a_file_that_is_no_picture_is_refused_in_one_sentence(server: str, page:
 
 def test_steps_run_as_a_job_that_can_be_stopped(server: str, page: Page) -> None:
     page.goto(f"{server}/photo?scene=77&steps=300")  # not `visit`: a page that shows a running job never comes to rest
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel").click(timeout=2 * WAIT_MS)
     expect(page.get_by_text("Stopped:")).to_be_visible(timeout=WAIT_MS)
     settled(page)
     expect(page.get_by_role("button", name="Optimise 300 steps")).to_be_visible()
