@@ -370,6 +370,9 @@ def verdict(found: Inversion, why: str) -> None:
     charts.mark(figure, max(-0.49, value), "this picture")
     charts.show(figure, "photo_domain",
                 alt=f"Share explained by the encoder: this picture {value:.2f}, threshold {domain.threshold:.2f}")
+    figures = invert.load_quality(state.store(), state.model())
+    if figures:
+        st.caption("Median over held-out scenes: " + "; ".join(f.summary for f in figures) + ".")
 
 
 def losses(rows: list[Loss] | None) -> None:

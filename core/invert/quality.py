@@ -102,6 +102,12 @@ class Quality:
     agreement: np.ndarray
     seconds: float
 
+    @property
+    def summary(self) -> str:
+        """Medians in words."""
+        return (f"{np.median(self.psnr):.1f} dB and {np.median(self.agreement):.0%} of the judge's labels at {self.steps} steps "
+                f"(n = {len(self.psnr)})")
+
 
 def quality_run(model: str, layer: str, steps: int, scenes: range, inputs: Mapping[str, str]) -> Run:
     """What a measurement is made from. inputs: fingerprints of generator, encoder and judge."""
