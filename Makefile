@@ -42,4 +42,4 @@ bench: setup-dev
 	@for b in tests/bench/bench_*.py; do echo "== $$b"; $(BIN)/python $$b; done
 
 screenshot: setup-dev
-	$(BIN)/python scripts/screenshot.py
+	$(BIN)/python scripts/screenshot.py --pages units,paint,causes

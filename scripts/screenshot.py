@@ -1,6 +1,6 @@
 """Takes the README's screenshots: starts the dashboard with an empty cache, opens every page, saves docs/img/<page>.png.
 
-    make screenshot                                   # wide, light
+    make screenshot                                   # the README's: wide, light
     python scripts/screenshot.py --out /tmp/shots --dark --width 390 --pages units,paint
 """
 from __future__ import annotations
