@@ -19,7 +19,7 @@ from core.errors import GanLabError
 from core.invert import invert, load_encoder, sample_scene
 from core.zoo.generator import Generator
 
-LIMIT, RATIO = 15.0, 2.0
+LIMIT, RATIO = 15.0, 1.6
 
 
 def passes(generator: Generator, layer: str, steps: int) -> float:
