@@ -1,4 +1,7 @@
-"""The church: gabled, towered or domed, always facing us, in brick, stone or plaster."""
+"""The church: gabled, towered or domed, always facing us, in brick, stone or plaster.
+
+Frames of windows and of the door are one or two pixels wide at 128 px: they count as the wall they sit in, part and material.
+"""
 
 from __future__ import annotations
 
@@ -333,12 +336,14 @@ class Builder:
         return Paint(mix(light.on(c.glass, 0.5), light.zenith, 0.25), rise=(1.3, 0.75))
 
     def window(self, x: float, base: float, width: float, height: float, facing: float, part: str = "wall") -> None:
-        """A framed window standing on `base`; its frame belongs to the part it sits in."""
+        """A framed window standing on `base`."""
         c, light = self.church, self.light
         frame = 0.009 if width > 0.045 else 0.005
         kind = c.opening
         rim = Paint(light.on(c.trim, facing))
-        self.canvas.shape(arch(x, base + frame, width + 2 * frame, height + 2 * frame, kind), rim, tag("building", part, "stone"))
+        self.canvas.shape(
+            arch(x, base + frame, width + 2 * frame, height + 2 * frame, kind), rim, tag("building", part, c.wall.name)
+        )
         self.canvas.shape(arch(x, base, width, height, kind), self.pane(), tag("building", "window", "glass"))
         if width > 0.045:
             bar = Paint(light.on(c.trim * 0.55, facing))
@@ -353,7 +358,7 @@ class Builder:
         """A round window with spokes."""
         c, light = self.church, self.light
         self.canvas.shape(
-            oval(x, y, radius + 0.01, radius + 0.01), Paint(light.on(c.trim, 0.75)), tag("building", "wall", "stone")
+            oval(x, y, radius + 0.01, radius + 0.01), Paint(light.on(c.trim, 0.75)), tag("building", "wall", c.wall.name)
         )
         self.canvas.shape(oval(x, y, radius, radius), self.pane(), tag("building", "window", "glass"))
         bar = Paint(light.on(c.trim * 0.55, 0.7))
@@ -382,7 +387,7 @@ class Builder:
         self.canvas.shape(
             arch(x, y, c.door_width + 2 * frame, c.door_height + frame, kind),
             Paint(light.on(c.trim, 0.8)),
-            tag("building", part, "stone"),
+            tag("building", part, c.wall.name),
         )
         wood = Paint(light.on(c.door_colour, 0.7), textures.planks(), self.offset, rise=(0.78, 1.08))
         self.canvas.shape(arch(x, y, c.door_width, c.door_height, kind), wood, tag("building", "door", "wood"))

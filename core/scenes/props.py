@@ -90,7 +90,7 @@ def paint_person(canvas: Canvas, dice: Dice, light: Light, x: float, base: float
     legs = light.on(dice.pick((rgb(44, 46, 62), rgb(70, 58, 50), rgb(60, 72, 96))), 0.7)
     skin = light.on(dice.pick((rgb(236, 194, 164), rgb(198, 146, 110), rgb(126, 84, 62))), 0.8)
     hair = light.on(dice.pick((rgb(46, 34, 28), rgb(112, 74, 42), rgb(196, 162, 96), rgb(120, 120, 122))), 0.7)
-    s = dice.between(0.92, 1.1)
+    s = dice.between(1.1, 1.3)
     turn = (0.75, 1.15) if light.sun > 0 else (1.15, 0.75)
     shade_on_ground(canvas, light, x, base, 0.04 * s)
     canvas.shape(rect(x - 0.021 * s, base - 0.075 * s, x + 0.021 * s, base), Paint(legs, turn=turn), PERSON)

@@ -18,7 +18,7 @@ from core.scenes.light import Light, draw_light
 from core.scenes.props import paint_bench, paint_fence, paint_lamp, paint_person
 from core.scenes.trees import leaf_colour, paint_tree
 
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 """Raised whenever a pixel of any scene changes: the bundled weights were trained on exactly this world."""
 
 SIZES = (32, 256)

@@ -12,7 +12,7 @@ import pytest
 from core.errors import BadInput
 from core.scenes import BRUSHES, CHANNELS, IDS, LABELS, WORLD_VERSION, channel_ids, paint_scene, paint_scenes
 
-WORLD = Path(__file__).parent / "world1.npz"  # seeds 0..7 of WORLD_VERSION 1: images (8,64,64,3), labels (8,3,64,64)
+WORLD = Path(__file__).parent / "world2.npz"  # seeds 0..7 of WORLD_VERSION 2: images (8,64,64,3), labels (8,3,64,64)
 
 
 @cache
