@@ -152,7 +152,8 @@ def add(source: Path, name: str = "", report: Any = None) -> Path:
     found = inspect(source)
     if found.problem:
         raise BadFile(f"{source.name}: {found.problem}")
-    target = add_folder() / f"{check_name(name or source.stem)}{source.suffix}"
+    suffix = source.suffix if source.suffix in SUFFIXES else SUFFIXES[1]  # a torch file of any other ending, such as .tar
+    target = add_folder() / f"{check_name(name or source.stem)}{suffix}"
     return weights.place(source, target, **({"report": report} if report is not None else {}))
 
 

@@ -48,6 +48,13 @@ def test_added_file_is_a_model(cache: Path, tmp_path: Path) -> None:
     assert g.layers == card.layers
 
 
+@pytest.mark.parametrize("ending", [".pth.tar", ".tar", ".bin", ""])
+def test_torch_file_of_any_ending_can_be_added(cache: Path, tmp_path: Path, ending: str) -> None:
+    own.add(save(tmp_path / f"weights{ending}", randomised(TutorialGenerator(doublings=3))), "faces")
+    assert "faces" in zoo.names()
+    assert zoo.load("faces", device="cpu").image_size == (32, 32)
+
+
 def test_file_in_a_named_folder_is_a_model(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "mine" / "pg.pth", ProgGANNet([8, 8, 8]))
     save(tmp_path / "more" / "dc.pt", TutorialGenerator(doublings=3))
