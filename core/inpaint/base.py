@@ -146,7 +146,7 @@ def _blend(before: np.ndarray, patch: np.ndarray, hole: Hole) -> np.ndarray:
     hard, soft = alpha == 1, (alpha > 0) & (alpha < 1)
     weight = alpha[soft][:, None]
     target[soft] = np.rint(target[soft] * (1 - weight) + patch[soft] * weight).astype(np.uint8)
-    target[hard] = patch[hard]
+    target[...] = cv2.copyTo(np.ascontiguousarray(patch), hard.astype(np.uint8), np.ascontiguousarray(target))
     return out
 
 
@@ -215,9 +215,7 @@ def _shrunk(image: np.ndarray, hole: Hole, avoid: np.ndarray | None, window: tup
         seen = cv2.resize(seen, size[::-1], interpolation=cv2.INTER_AREA)
         seen_hole = _any_pixel(seen_hole, size)
         seen_avoid = None if seen_avoid is None else _any_pixel(seen_avoid, size) & ~seen_hole
-    else:
-        seen = seen.copy()
-    seen[seen_hole] = 0
+    seen = np.asarray(cv2.copyTo(seen, (~seen_hole).astype(np.uint8)))  # zero elsewhere
     return seen, np.ascontiguousarray(seen_hole), seen_avoid
 
 
