@@ -68,7 +68,8 @@ def count(acts, codes, columns, levels, low, scale, table, y0, y1, wy0, wy1, x0,
     """Adds to total (U,columns,T+1) int32: pixels by unit, column and number of levels below the value (strictly).
 
     codes (N,H,W) uint32: each pixel's label combination × (T+1); columns (M,k) int32: the columns a combination counts for,
-    −1 = none. levels (U,T+1) float32: ascending, then +inf. low, scale (U,), table (U,cells) uint16: see `core.stats.cells`.
+    −1 = none. levels (U,T+1) float32: ascending, then +inf. low, scale (U,), table (U,cells) uint16: see `core.stats.cells`;
+    not looked at where T = 1.
     Bin 0 (no level below) is left to the caller, who knows the number of pixels of each column.
     """
     n, height, width = acts.shape[0], y0.size, x0.size
@@ -89,8 +90,13 @@ def count(acts, codes, columns, levels, low, scale, table, y0, y1, wy0, wy1, x0,
                     continue
                 _down(_across(source, y0[y], x0, x1, wx0, wx1, wide, ready),
                       _across(source, y1[y], x0, x1, wx0, wx1, wide, ready), wy0[y], wy1[y], v)
-                _cells(v, low[u], scale[u], top_cell, signed)
                 code = codes[i, y]
+                if bins == 2:  # one level needs no table
+                    for x in range(width):
+                        if v[x] > level[0]:
+                            found[code[x] + 1] += 1
+                    continue
+                _cells(v, low[u], scale[u], top_cell, signed)
                 for x in range(width):
                     b = look[cell[x]]
                     if b & UNSURE:
@@ -104,6 +110,30 @@ def count(acts, codes, columns, levels, low, scale, table, y0, y1, wy0, wy1, x0,
                 if c >= 0:
                     for b in range(1, bins):
                         total[u, c, b] += found[m * bins + b]
+
+
+@jit
+def _select(values, keep):  # type: ignore[no-untyped-def]
+    """Moves the `keep` largest values to the front, the smallest of them last (Hoare's FIND)."""
+    first, last, want = 0, values.size - 1, keep - 1
+    while first < last:
+        pivot = values[(first + last) // 2]
+        i, j = first, last
+        while i <= j:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if want <= j:
+            last = j
+        elif want >= i:
+            first = i
+        else:
+            break
 
 
 @jit
@@ -129,9 +159,8 @@ def push(acts, y0, y1, wy0, wy1, x0, x1, wx0, wx1, first, last, keep, buffer, fi
                         store[used] = v[x]
                         used += 1
                         if used == capacity:
-                            best = np.partition(store, capacity - keep)[capacity - keep:]
-                            store[:keep] = best
-                            used, limit = keep, best.min()
+                            _select(store, keep)  # numpy's partition takes ten seconds to compile
+                            used, limit = keep, store[keep - 1]
         fill[u], bound[u] = used, limit
 
 

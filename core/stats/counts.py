@@ -141,7 +141,7 @@ class CrossCounts:
         self._there: Tensor | None = None
         self._edges = np.concatenate([self.levels, np.full((len(levels), 1), np.inf, np.float32)], 1)
         self._by = by or cells(self.levels[:, 0], self.levels[:, -1])
-        self._table = table(self.levels, self._by)
+        self._table = table(self.levels, self._by) if levels.shape[1] > 1 else np.empty((len(levels), 0), np.uint16)
 
     def add(self, acts: Tensor, labels: LabelMap) -> None:
         """(N,U,h,w) float32 activations of the images that `labels` describes."""
