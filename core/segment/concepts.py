@@ -108,25 +108,29 @@ def iou_with_masks(acts: np.ndarray, levels: np.ndarray, masks: np.ndarray) -> n
 
 
 def rank(generator: Generator, layer: str, painted: Sequence[Painted], *, levels: np.ndarray | None = None,
-         quantile: float = 0.01) -> dict[str, Ranking]:
+         quantile: float = 0) -> dict[str, Ranking]:
     """Concept -> units of the layer by IoU with the regions painted for it. No classifier: only the painted pictures count.
 
-    levels (U,): thresholds, such as those of a dissection; None = the top `quantile` of 64 other pictures.
+    levels (U,): thresholds, such as those of a dissection; None = the top `quantile` of 64 other pictures. quantile 0 = the share
+    of its pictures that is painted, so that a unit can match a region of any size (IoU ≤ 0.01 / share with the top 1 %).
     """
     names = check(painted, generator.image_size)
+    found = {}
     with torch.inference_mode():
+        values = np.empty((0, 0), np.float32)
         if levels is None:
             values = torch.cat([generator.head(z, layer).transpose(0, 1).flatten(1)
-                                for z in generator.z_for_seeds(LEVEL_SEEDS).split(BATCH)], 1)
-            levels = np.quantile(values.cpu().numpy(), 1 - quantile, axis=1)
-        found = {}
+                                for z in generator.z_for_seeds(LEVEL_SEEDS).split(BATCH)], 1).cpu().numpy()
         for name in names:
             mine = [p for p in painted if p.concept == name]
+            masks = np.stack([p.mask for p in mine])
+            share = quantile or float(masks.mean())
+            mark = np.quantile(values, 1 - share, axis=1) if levels is None else levels
             acts = generator.head(generator.z_for_seeds([p.seed for p in mine]), layer).cpu().numpy()
-            score = iou_with_masks(acts, levels, np.stack([p.mask for p in mine]))
-            run = Run("painted", {"model": generator.name, "layer": layer, "label": name, "painted": digest(mine),
-                                  "seeds": [p.seed for p in mine]}, {"generator": generator.fingerprint})
-            found[name] = ranked(run, layer, name, score, "iou")
+            settings = {"model": generator.name, "layer": layer, "label": name, "painted": digest(mine),
+                        "seeds": [p.seed for p in mine], "share above level": round(share, 6) if levels is None else "given"}
+            run = Run("painted", settings, {"generator": generator.fingerprint})
+            found[name] = ranked(run, layer, name, iou_with_masks(acts, mark, masks), "iou")
     return found
 
 

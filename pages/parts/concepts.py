@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from core.segment.concepts import Painted
 
 COLOUR = "#D1495B"
+TOOLS = {"free": ":material/brush:", "polygon": ":material/pentagon:", "rect": ":material/rectangle:"}
 KEPT = "concepts.kept"
 Regions = dict[tuple[int, str], np.ndarray]
 
@@ -81,13 +82,16 @@ def paint(generator: Any) -> None:
     seed = int(second.number_input("Seed", 0, 2**32 - 1, key="concepts.seed", help="Each seed is another picture of the model."))
     image = picture(generator, seed)
     side = max(image.shape[:2])
-    size = third.slider("Brush", 1, max(2, side // 3), max(1, side // 10), key=f"concepts.brush.{side}", help="Width in pixels.")
+    size = third.slider("Brush", 1, max(2, side // 3), max(1, side // 6), key=f"concepts.brush.{side}", help="Width in pixels.")
+    tool = st.segmented_control("Tool", list(TOOLS), default="free", required=True, key="concepts.tool", format_func=TOOLS.get,
+                                label_visibility="collapsed",
+                                help="Freehand, polygon or box. A polygon is closed by clicking its first corner again.")
     kept = regions(model)
     here = kept.get((seed, name))
     shown = gallery.tinted(image, here, COLOUR) if here is not None and here.any() else image
     turn = state.get("concepts.turn", 0)
     try:
-        marks = canvas.draw(shown, key=f"concepts.canvas.{model}.{seed}.{turn}", colour=f"{COLOUR}99", size=size,
+        marks = canvas.draw(shown, key=f"concepts.canvas.{model}.{seed}.{turn}", tool=str(tool), colour=f"{COLOUR}99", size=size,
                             scale=canvas.scale_for(image.shape[:2], "M", narrow=window.likely_narrow()))
         mask = canvas.mask(marks, image.shape[:2])
     except BadInput as error:
@@ -165,7 +169,7 @@ def rank(generator: Any, kept: Regions) -> None:
         st.button(f"Take the first {len(best)} units", key=f"concepts.take.{name}", icon=":material/add:", type="tertiary",
                   on_click=state.add_to_basket, args=(UnitSet(name, generator.name, layer, best),))
     frame.caption(model=generator.name, layer=layer, seeds=", ".join(str(s) for s in sorted({s for s, _ in kept})),
-                  shown="unit (IoU with the painted regions)", level="top 1 % of 64 other pictures")
+                  shown="unit (IoU with the painted regions)", level="as rare on 64 other pictures as what was painted")
 
 
 def learn(model: str, kept: Regions) -> None:
@@ -177,10 +181,11 @@ def learn(model: str, kept: Regions) -> None:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", name):
         st.caption("A set's name has letters, digits, '.', '_' and '-'.")
         return
-    job_panel.show(f"concepts:{model}:{name}:{concepts.digest(painted)}", f"Learn {name}",
-                   functools.partial(_learn, model, painted, name), button="Make it a segmenter",
-                   queue=short,
-                   note="Learns to find the concepts on any picture of this model; under a minute.")
+    job = job_panel.show(f"concepts:{model}:{name}:{concepts.digest(painted)}", f"Learn {name}",
+                         functools.partial(_learn, model, painted, name), button="Make it a segmenter", queue=short,
+                         note="Learns to find the concepts on any picture of this model; under a minute.")
+    if job is not None and job.state == "done":
+        st.caption(":material/check: Learned, and listed below. Paint on more pictures to make it better.")
 
 
 def _learn(model: str, painted: list[Painted], name: str, report: Report) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
+from core import zoo
 from core.errors import BadInput
 from pages.parts import frame, job_panel, state
 
@@ -76,6 +77,13 @@ def dissected(model: str, layer: str, threshold: Threshold = "quantile") -> Diss
 
 def offer_dissection(model: str, layer: str) -> None:
     """The empty state of pages that show a dissection: what is missing, and a job that makes it."""
+    if not zoo.card(model).segmenters:
+        st.info(f"Nothing names yet what the pictures of **{frame.escape(model)}** show, so its units cannot be dissected. Paint a "
+                "concept on two or three pictures, let clustering find regions, or fetch a segmenter.", icon=":material/draw:")
+        with st.container(horizontal=True):
+            go("models", "Paint concepts", show="Concepts")
+            go("models", "See segmenters", show="Segmenters")
+        return
     st.info(f"**{frame.escape(layer)}** of **{frame.escape(model)}** has not been dissected yet. A dissection looks at what "
             "every unit is active on, over many pictures; it is made once, kept, and then every page shows it at once.",
             icon=":material/biotech:")
@@ -91,7 +99,7 @@ def offer_dissection(model: str, layer: str) -> None:
 
 
 def _dissect(model: str, layers: list[str], images: int, report: Report) -> None:
-    from core import segment, zoo
+    from core import segment
     from core.dissect import dissect
 
     report(0, images, "opening the generator")

@@ -61,6 +61,18 @@ def test_units_are_ranked_by_iou_with_what_was_painted() -> None:
     assert found["door"].run.key != rank(g, "layer1", painted(seeds=(0, 7)))["door"].run.key
 
 
+def test_level_is_as_rare_as_what_was_painted_so_that_a_large_region_can_be_matched() -> None:
+    g = toys.ToyGenerator()
+    sky = painted(("sky",))
+    share = float(np.mean([p.mask for p in sky]))
+    assert share > 0.05
+    best, rare = rank(g, "layer1", sky)["sky"], rank(g, "layer1", sky, quantile=0.01)["sky"]
+    assert best.order[0] == toys.SKY
+    assert best.score[toys.SKY] > 0.6
+    assert rare.score[toys.SKY] < 0.2, "the top 1 % of a unit cannot cover a tenth of the picture"
+    assert best.run.params["share above level"] == pytest.approx(share, abs=1e-6)
+
+
 def test_iou_with_masks_is_the_plain_count() -> None:
     rng = np.random.RandomState(0)
     acts, masks = rng.randn(3, 4, 8, 8), rng.rand(3, 8, 8) > 0.6
