@@ -42,10 +42,11 @@ def show(key: str, title: str, work: Callable[[Report], Any], *, button: str = "
 
 
 def _starter(queue: Jobs, key: str, title: str, work: Callable[[Report], Any], button: str, note: str) -> None:
-    left, right = st.columns([1, 3], vertical_alignment="center")
+    row = st.container(horizontal=True, vertical_alignment="center")  # the note goes below the button where both do not fit
+    pressed = row.button(button, key=f"job.start.{key}", icon=":material/play_arrow:", type="primary", help=title)
     if note:
-        right.caption(note)
-    if left.button(button, key=f"job.start.{key}", icon=":material/play_arrow:", type="primary", help=title):
+        row.container(width="stretch").caption(note)
+    if pressed:
         queue.forget(key)
         if _submit(queue, key, title, work) is not None:
             st.rerun()
