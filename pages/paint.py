@@ -35,6 +35,7 @@ from core.paint import (
     trials_sheet,
     trusted,
 )
+from core.paint.document import MAX_SEED
 from core.units import Ranking, UnitSet
 from core.zoo import published
 from pages.parts import canvas, cards, colours, easel, frame, gallery, pickers, state, window, wipe
@@ -107,9 +108,12 @@ def arrive() -> None:
             if opened.model != model:
                 state.put("paint.elsewhere", opened)
                 opened = None
-        elif query.get("seed", "").isdecimal() and int(query["seed"]) < 2**32:
+            elif opened.layer not in state.layers(model):
+                raise UnknownName("layer", opened.layer, state.layers(model))
+        elif query.get("seed", "").isdecimal() and len(query["seed"]) <= 10 and int(query["seed"]) <= MAX_SEED:
             opened = fresh(int(query["seed"]))
     except GanLabError as error:
+        opened = None
         state.put("paint.problem", f"The link could not be opened: {error}")
     elsewhere = state.get("paint.elsewhere")
     if opened is None and elsewhere is not None and elsewhere.model == model:
@@ -263,7 +267,7 @@ def pick_class() -> None:
         state.put("paint.brush", name)
 
 
-def settings(d: Dissection | None) -> tuple[Style, str, float]:
+def settings(d: Dissection | None, narrow: bool) -> tuple[Style, str, float]:
     """Brush, mode, tool, size, number of units, strength: the style of the next stroke, its tool and its width in pixels."""
     sets = own_sets()
     chosen = state.get("paint.brush")
@@ -278,7 +282,8 @@ def settings(d: Dissection | None) -> tuple[Style, str, float]:
                                     format_func=str.capitalize, persist_state="session", label_visibility="collapsed")
         tool = st.segmented_control("Tool", list(TOOLS), default="free", required=True, key="paint_tool", format_func=TOOLS.get,
                                     persist_state="session", label_visibility="collapsed", help=TOOL_HELP)
-        timeline_buttons()
+        if not narrow:
+            timeline_buttons()
     side = max(zoo.card(state.model()).image_size) or 64
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         size = st.slider("Brush size (image pixels)", 1, side // 2, 3 * side // 16, key=f"paint_size_{side}", width=190,
@@ -298,6 +303,9 @@ def settings(d: Dissection | None) -> tuple[Style, str, float]:
     if unit_set is None and d is not None:
         units = int(amount) if amount != OWN else st.number_input("Number of units", 1, len(d.q99), 20, key="paint_units",
                                                                   persist_state="session", width=190)
+    if narrow:  # where the finger is: right above the canvas
+        with st.container(horizontal=True, gap="small"):
+            timeline_buttons(keys=False)
     known_cause = unit_set is None and d is not None and causal(chosen, here().now) is not None
     value = "mean" if mean and unit_set is None else "q99"
     return Style(unit_set.name if unit_set else chosen, mode, min(units, len(d.q99)) if d is not None else units, strength, value,
@@ -327,15 +335,15 @@ def show_strokes() -> None:
     change(lambda e: easel.show(e, veiled=not state.get(SHOWN)))
 
 
-def timeline_buttons() -> None:
+def timeline_buttons(*, keys: bool = True) -> None:
     """Undo, redo, reset; the keys work while the page is open."""
     t = here().timeline
-    st.button("Undo", icon=":material/undo:", shortcut="Ctrl+Z", key="paint_undo", disabled=not t.can_undo, on_click=move,
-              args=("undo",))
-    st.button("Redo", icon=":material/redo:", shortcut="Ctrl+Y", key="paint_redo", disabled=not t.can_redo, on_click=move,
-              args=("redo",))
-    st.button("Reset", icon=":material/restart_alt:", key="paint_reset", disabled=not t.now.strokes, on_click=move,
-              args=("reset",), help="Takes all strokes away. Undo brings them back.")
+    st.button("Undo", icon=":material/undo:", shortcut="Ctrl+Z" if keys else None, key="paint_undo", disabled=not t.can_undo,
+              on_click=move, args=("undo",))
+    st.button("Redo", icon=":material/redo:", shortcut="Ctrl+Y" if keys else None, key="paint_redo", disabled=not t.can_redo,
+              on_click=move, args=("redo",))
+    st.button("Reset", icon=":material/restart_alt:", shortcut="X" if keys else None, key="paint_reset",
+              disabled=not t.now.strokes, on_click=move, args=("reset",), help="Takes all strokes away. Undo brings them back.")
 
 
 def under_canvas(style: Style) -> None:
@@ -363,7 +371,7 @@ def stage(style: Style, tool: str, size: float, narrow: bool) -> None:
     side = round(scale * result.image.shape[1])
     row = st.container(horizontal=True, gap="large")  # side by side where both fit, else one below the other
     with row.container(width=side):
-        st.html("<div style='height:2.1rem'></div>")  # the canvas's own toolbar floats here
+        canvas.head(tool, "paint_head")
         key = f"paint_canvas_{painting.model}"
         canvas.draw(result.image, key=key, tool=tool, colour=colour, size=size, scale=scale, load=new.load,
                     on_change=lambda: on_stroke(key))
@@ -371,7 +379,8 @@ def stage(style: Style, tool: str, size: float, narrow: bool) -> None:
             st.caption("Click the corners, then the first corner again to close the polygon.")
         under_canvas(style)
     with row.container(width=side):
-        st.html("<div style='height:2.1rem'></div>")
+        if not narrow:  # level with the canvas
+            st.space(canvas.HEAD)
         wipe.wipe(result.before, result.image, "paint_result", at=0, max_side=side)
         effect = last_effect(painting)
         if effect is None:
@@ -603,7 +612,7 @@ def studio() -> None:
     narrow = window.follow({"p": saved, "seed": painting.seed if saved is None else None}, "paint_window",
                            guess=window.likely_narrow())
     try:
-        style, tool, size = settings(d)
+        style, tool, size = settings(d, narrow)
         stage(style, tool, size, narrow)
         result = shown(here().now)
         history(result.before)

@@ -5,7 +5,8 @@
 
 Everything the browser sends is hostile until `read` has checked it: kinds of objects, numbers of objects and points, finite
 numbers. Facts about the component that this relies on: one key, never a new one; the drawing is loaded again only when
-`load` changes, and then the component's own undo history is empty; a stroke arrives 0.2 s after the pointer is up.
+`load` changes, and then the component's own undo history is empty. By itself it sends a stroke 0.2 s after the pointer is up, and
+forgets it when something is loaded or the page is left before that; under `head` it sends at once.
 """
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import streamlit as st
 
 from core.errors import BadInput
 from core.image import encode
@@ -28,6 +30,7 @@ OUTLINE = 2           # width of the line around rectangles and polygons, in can
 TOLERANCE = 0.35      # image pixels by which a stored path may differ from the drawn one
 MAX_COMMANDS = 20_000
 MAX_NUMBER = 1e5
+HEAD = 36             # height of the component's own toolbar, which floats above the canvas, in CSS pixels
 _ORIGIN = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
 
 Point = tuple[float, float]
@@ -48,6 +51,40 @@ def scale_for(size: tuple[int, int], choice: str = "M", *, narrow: bool = False)
     room = min(SIZES[choice], NARROW) if narrow else SIZES[choice]
     side = max(size)
     return float(room // side) if room >= side else 1 / math.ceil(side / room)
+
+
+# Every stroke is sent when the pointer is lifted, so that whatever is done next (undo, another page) comes after it: the
+# toolbar's own send button is pressed. A polygon is sent by the component itself, when it is closed.
+JS = """
+const listening = new WeakMap();
+export default function ({ data, parentElement }) {
+  let drawing = null;
+  const canvas = (e) => e.composedPath().find((n) => n.classList?.contains('dc-container'));
+  const down = (e) => { drawing = canvas(e) ?? null; };
+  const up = () => {
+    const root = drawing?.closest('.dc-root');
+    drawing = null;
+    if (data.sends) root?.querySelector('.dc-toolbar button')?.click();
+  };
+  const key = (e) => {                        // an undo in the middle of a stroke would take the stroke away
+    if (drawing && (e.ctrlKey || e.metaKey)) { e.preventDefault(); e.stopImmediatePropagation(); }
+  };
+  listening.get(parentElement)?.abort();
+  const all = new AbortController();
+  listening.set(parentElement, all);
+  for (const name of ['mousedown', 'touchstart']) window.addEventListener(name, down, { capture: true, signal: all.signal });
+  for (const name of ['mouseup', 'touchend']) window.addEventListener(name, up, { signal: all.signal });  // after the canvas's own
+  window.addEventListener('keydown', key, { capture: true, signal: all.signal });
+  return () => all.abort();
+}
+"""
+
+_head = st.components.v2.component("gan_dissection_canvas_head", html="<span></span>", js=JS)
+
+
+def head(tool: str, key: str) -> None:
+    """Room above a canvas for its own toolbar; with it there, a stroke is sent as soon as the pen is lifted."""
+    _head(key=key, height=HEAD, data={"sends": tool != "polygon"})
 
 
 def draw(image: np.ndarray, *, key: str, tool: str = "free", colour: str = "#009E7399", size: float = 8, scale: float = 1.0,

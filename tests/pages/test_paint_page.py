@@ -131,6 +131,22 @@ def test_a_damaged_link_is_said_and_the_page_works(dissected: None, show: Show, 
     assert not page.exception
 
 
+def test_a_link_to_a_layer_that_is_not_there_is_said(dissected: None, show: Show) -> None:
+    page = show("paint", p=to_link(Painting("toy", "layer99", 12).add(PLACE)))
+    assert "The link could not be opened: no layer named 'layer99'" in said(page)
+    assert at_easel(page).now.layer == "layer1"
+    assert not page.exception
+
+
+@pytest.mark.parametrize("query", [{"seed": "9" * 5000}, {"seed": "4294967296"}, {"seed": "-1"}, {"class": "unicorn"}, {"set": "none"},
+                                   {"units": "1,x,99999,1,-3"}, {"units": "9" * 5000}])
+def test_odd_words_in_the_address_are_passed_over(dissected: None, show: Show, query: dict[str, str]) -> None:
+    page = show("paint", **query)
+    assert not page.exception
+    assert not page.error
+    assert "strokes 0" in said(page)
+
+
 def test_a_link_of_another_model_says_which_model_to_choose(dissected: None, show: Show) -> None:
     page = show("paint", p=to_link(Painting("scenes", "layer4", 12).add(PLACE)))
     assert "made with the model scenes" in said(page)
