@@ -71,11 +71,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(cache: Path, log: Path, **env: str) -> Iterator[str]:
-    """A freshly started server of the dashboard with its own cache folder; gives its address, ends it afterwards."""
+def serving(cache: Path, log: Path, app: str | Path = "app.py", **env: str) -> Iterator[str]:
+    """A freshly started server of the dashboard, or of another script, with its own cache folder; gives its address, ends it
+    afterwards."""
     port = free_port()
     settings = {**os.environ, "GAN_DISSECTION_CACHE": str(cache), "OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1", **env}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.address=127.0.0.1",
+    command = [sys.executable, "-m", "streamlit", "run", str(app), f"--server.port={port}", "--server.address=127.0.0.1",
                "--server.headless=true", "--browser.gatherUsageStats=false"]
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=out, stderr=subprocess.STDOUT)

@@ -17,8 +17,17 @@ from core.zoo.generator import Generator
 
 MODEL = "scenes"
 LAYER = zoo.card(MODEL).default_layer
+SIDE = max(zoo.card(MODEL).image_size)
 SEEDS = range(20)
-PLACE = ((14.0, 42.0), (26.0, 44.0))  # left of the church, where the ground begins
+
+
+def at(*shares: tuple[float, float]) -> tuple[tuple[float, float], ...]:
+    """Points given as shares of the picture's side, in image pixels."""
+    return tuple((x * SIDE, y * SIDE) for x, y in shares)
+
+
+PLACE = at((0.22, 0.66), (0.41, 0.69))  # left of the church, where the ground begins
+BRUSH = SIDE / 4
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +70,10 @@ def surely_above(values: np.ndarray, level: float) -> bool:
 
 
 def test_the_tree_brush_raises_the_judges_tree_inside_the_stroke(generator: Generator, d: Dissection, judge: Segmenter) -> None:
-    stroke = Stroke("tree", "draw", 20, 1.0, 16, PLACE)
+    stroke = Stroke("tree", "draw", 20, 1.0, BRUSH, PLACE)
     won = gains(generator, d, judge, stroke, SEEDS)
     assert surely_above(won, 0.0), f"mean gain {won.mean():.3f}"
-    half = gains(generator, d, judge, Stroke("tree", "draw", 20, 0.3, 16, PLACE), SEEDS)
+    half = gains(generator, d, judge, Stroke("tree", "draw", 20, 0.3, BRUSH, PLACE), SEEDS)
     assert half.mean() < won.mean()
 
 
@@ -79,15 +88,15 @@ def test_the_remove_brush_takes_trees_away(generator: Generator, d: Dissection, 
     assert surely_above(lost, 0.0), f"mean share of tree pixels lost {lost.mean():.3f}"
 
 
-@pytest.mark.parametrize(("brush", "place"), [("grass", ((20.0, 58.0), (44.0, 58.0))), ("sky", ((14.0, 10.0), (50.0, 10.0)))])
+@pytest.mark.parametrize(("brush", "place"), [("grass", at((0.31, 0.9), (0.69, 0.9))), ("sky", at((0.22, 0.16), (0.78, 0.16)))])
 def test_ground_and_sky_can_be_removed_where_they_are(brush: str, place: tuple[tuple[float, float], ...], generator: Generator,
                                                       d: Dissection, judge: Segmenter) -> None:
-    lost = -gains(generator, d, judge, Stroke(brush, "remove", 20, 1.0, 20, place), SEEDS)
+    lost = -gains(generator, d, judge, Stroke(brush, "remove", 20, 1.0, 1.25 * BRUSH, place), SEEDS)
     assert lost.mean() > 0
 
 
 def test_a_stroke_acts_where_it_is_more_than_elsewhere(generator: Generator, d: Dissection) -> None:
-    stroke = Stroke("tree", "draw", 20, 1.0, 16, PLACE)
+    stroke = Stroke("tree", "draw", 20, 1.0, BRUSH, PLACE)
     mask = mask_of(stroke, generator.image_size)
     results = paint_seeds(generator, Painting(MODEL, LAYER, 0, (stroke,)), d, SEEDS)
     change = np.mean([np.abs(r.image.astype(int) - r.before).mean(axis=2) for r in results], axis=0)
