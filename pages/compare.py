@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import streamlit as st
 
-from core import compare, zoo
+from core import compare, invert, zoo
 from core.compare import Board, GanEdit, Question
 from core.dissect import Dissection, Pictures
 from core.errors import BadInput, Busy, GanLabError
@@ -210,42 +210,66 @@ def real_photos() -> None:
     image, about, start, credit = photo()
     if image is None:
         return
+    source = st.segmented_control("Mask", SOURCES[1:], default="Drawn", key="photo.mask", required=True,
+                                  help="Drawn: painted by hand. File: a saved PNG.")
     left, right = st.columns([3, 2], gap="large")
+    size = (image.shape[0], image.shape[1])
     with left:
-        mask, avoid = masks.editor(image, key="photo", about=about, keep_out=True, start=start)
+        if source == "File":
+            mask, avoid = masks.reuse(size, key="photo"), None
+            mask = np.zeros(size, bool) if mask is None else mask
+            gallery.show(gallery.outlined(image, mask, side=masks.ROOM, dim=0.8), side=masks.ROOM,
+                         alt="The photo with its mask outlined")
+        else:
+            mask, avoid = masks.editor(image, key="photo", about=about, keep_out=True, start=start)
     with right:
-        st.markdown("Paint over what should go. Paint **keep out** over what must not be copied into the hole.")
-        usual = default_grow((image.shape[0], image.shape[1]))
+        st.markdown("Put in a mask of the picture's size: white is filled." if source == "File" else
+                    "Paint over what should go. Paint **keep out** over what must not be copied into the hole.")
+        usual = default_grow(size)
         grow = int(st.slider("Mask grows by, px", 0, 40, usual, key=f"photo.grow.{usual}", help="The same for every method."))
         with st.container(horizontal=True):
             go = st.button("Compare all methods", key="photo.go", type="primary", icon=":material/compare:",
                            disabled=not mask.any())
             masks.save(mask, key="photo")
         st.caption(f"{credit} {image.shape[1]} × {image.shape[0]} px.")
-    gan_note()
+    why = gan_note()
     if not mask.any():
         return
     question = Question(image, mask, grow=grow, avoid=avoid)
-    key = "photo:" + compare.mark(image, mask, avoid) + f":{grow}"
-    names = [n for n in compare.methods(gan=False) if n != compare.BEFORE]
+    key = f"photo:{compare.mark(image, mask, avoid)}:{grow}:" + ("" if why else zoo.fingerprint(state.model()))
+    names = [n for n in compare.methods(gan=False, photo=not why) if n != compare.BEFORE]
     job = compare.job(key)
     if go and (job is None or not job.active):
         compare.forget(key)
         try:
-            compare.submit(key, question, names)
-        except Busy as error:
+            compare.submit(key, question, names, redrawer=None if why else redrawer())
+        except GanLabError as error:
             frame.failed(error)
     board = followed(key, "photo", len(names), at_once=False)
     if board is not None:
         results(board, "photo")
 
 
-def gan_note() -> None:
-    """Why a photo has no GAN column."""
+def redrawer() -> compare.Redrawer:
+    """What brings a photo into the chosen generator. Raises GanLabError."""
+    name = state.model()
+    return compare.Redrawer(state.generator(name), state.encoder(name), invert.load_domain(state.store(), name))
+
+
+def gan_note() -> str:
+    """What the GAN's column can and cannot be, on a photo; gives the reason when there is none."""
+    title, why = frame.escape(zoo.card(state.model()).title), ""
+    try:
+        invert.encoder_card(state.model())
+        told = (f"**The GAN's column** shows the photo as {title} redraws it. It knows its own world only: for a photo out of its "
+                "domain that is another picture, and the column says so. To edit a photo with its units:")
+    except GanLabError as error:
+        why = str(error)
+        told = f"**No GAN column here.** {title} draws its own world only, and nothing brings a photo into it yet: {frame.escape(why)}."
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**No GAN column here.** {frame.escape(zoo.card(state.model()).title)} draws its own world only: of a photo "
-                    "it would make another picture, not an edit. How near a photo comes is measured on the Photo page.")
+        st.markdown(told)
         pickers.go("photo", "Bring a photo into the generator")
+    return why
 
 
 def photo() -> tuple[np.ndarray | None, str, tuple[masks.Mark, ...], str]:

@@ -25,7 +25,6 @@ from pages.parts.easel import Style
 
 if TYPE_CHECKING:
     from core.segment import Segmenter
-    from core.zoo.encoder import Encoder
 
 SCENE, PHOTO, UPLOAD = SOURCES = ("Painted scene", "Photograph", "Your own")  # these and STEPS are what the address shows
 STEPS = ("0", "50", "300")
@@ -160,14 +159,6 @@ def encoder_card() -> tuple[EncoderCard | None, str]:
         return None, str(error)
 
 
-def encoder(card: EncoderCard | None) -> Encoder | None:
-    if card is None:
-        return None
-    name = state.model()
-    where = str(state.generator(name).device)
-    return state.remember("photo.encoder", (card.fingerprint, where), lambda: invert.load_encoder(name, where))
-
-
 def judge() -> Segmenter | None:
     """The segmenter that only ever scores, where the model has one."""
     names = zoo.card(state.model()).segmenters
@@ -201,7 +192,7 @@ def remembered(made: Brought) -> Brought:
 def work(target: np.ndarray, run: Run, card: EncoderCard | None,
          live: Live) -> Callable[[Report], tuple[Inversion, list[Loss] | None]]:
     """The job of one inversion; what it needs is loaded before it is queued."""
-    generator, start, scorer = state.generator(state.model()), encoder(card), judge()
+    generator, start, scorer = state.generator(state.model()), state.encoder(state.model()) if card else None, judge()
 
     def bring(report: Report) -> tuple[Inversion, list[Loss] | None]:
         found = invert.invert(generator, target, layer=run.params["layer"], encoder=start, steps=run.params["steps"],

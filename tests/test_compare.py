@@ -10,6 +10,7 @@ import pytest
 from core import compare as c
 from core import inpaint
 from core.errors import BadInput, JobCancelled
+from core.invert import Domain
 from tests import toys
 
 GENERATOR, JUDGE = toys.ToyGenerator(), toys.ToySegmenter()
@@ -134,6 +135,53 @@ def test_picture_that_is_not_the_generators_gets_no_gan_edit():
     found = answers(["gan", "telea"], other, judge=None)
     assert "not the generator's own" in found["gan"].problem
     assert not found["telea"].problem
+
+
+class OwnEncoder:
+    """Brings every picture in as the toy's picture of one seed."""
+
+    layer, generator, fingerprint = "layer1", GENERATOR.fingerprint, "e"
+
+    def __call__(self, images):
+        z = GENERATOR.z_for_seeds([SEED]).expand(len(images), -1)
+        return z, GENERATOR.head(z, self.layer)
+
+
+REDRAWER = c.Redrawer(GENERATOR, OwnEncoder(), Domain((0.9, 0.8), (0.1, 0.2)))
+
+
+def test_photo_the_generator_can_redraw_is_in_domain_and_comes_back_as_it_was():
+    found = answers(["telea", c.GAN_PHOTO], judge=None, redrawer=REDRAWER)[c.GAN_PHOTO]
+    assert found.note == "in domain: the encoder explains 100% of the photo, the line lies at 50%"
+    assert np.abs(found.image.astype(int) - PICTURE).max() <= 1
+
+
+def test_photo_the_generator_cannot_redraw_is_out_of_domain_and_changes_in_the_hole_only():
+    photo = np.random.default_rng(0).integers(0, 255, (48, 80, 3)).astype(np.uint8)
+    hole = np.zeros((48, 80), bool)
+    hole[10:30, 8:40] = True
+    question = c.Question(photo, hole, grow=0, feather=0)
+    found = answers([c.GAN_PHOTO], question, judge=None, redrawer=REDRAWER)[c.GAN_PHOTO]
+    assert found.note.startswith("out of domain: the encoder explains 0% of the photo")
+    assert found.note.endswith("only the middle square is redrawn")
+    changed = (found.image != photo).any(axis=2)
+    assert not changed[~hole].any()
+    assert not changed[:, :16].any()  # left of the middle square
+    assert changed[10:30, 16:40].mean() > 0.9
+    assert found.scores["collateral"] > 50  # what it redrew outside of the hole, before the photo was put back
+
+
+def test_hole_beside_what_the_generator_redraws_is_said():
+    photo, hole = np.zeros((32, 96, 3), np.uint8), np.zeros((32, 96), bool)
+    hole[:, :10] = True
+    found = answers([c.GAN_PHOTO], c.Question(photo, hole, grow=0, feather=0), judge=None, redrawer=REDRAWER)[c.GAN_PHOTO]
+    assert "outside of the middle square" in found.problem
+
+
+def test_photo_has_a_gan_column_only_where_something_brings_it_in():
+    assert c.GAN_PHOTO not in c.methods()
+    assert [n for n in c.methods(gan=False, photo=True) if n not in inpaint.names()] == [c.GAN_PHOTO, c.BEFORE]
+    assert list(answers(["telea", c.GAN_PHOTO], generator=None)) == ["telea"]
 
 
 def test_keep_out_area_goes_to_patchmatch_and_the_others_say_they_cannot_use_it():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.compare.methods import compare, label_maps, mask_of, plain
+from core.compare.methods import Redrawer, compare, label_maps, mask_of, plain
 from core.compare.question import Answer, Board, GanEdit, Question, methods
 from core.jobs import Job, Jobs, Report, interactive, no_report
 from core.store import Run, Saved, Store
@@ -27,7 +27,8 @@ comparisons = Jobs(capacity=8, keep=6)
 
 
 def submit(key: str, question: Question, names: Sequence[str], *, gan: GanEdit | None = None, generator: Generator | None = None,
-           judge: Segmenter | None = None, keep_as: tuple[Store, Run] | None = None) -> Job:
+           judge: Segmenter | None = None, redrawer: Redrawer | None = None,
+           keep_as: tuple[Store, Run] | None = None) -> Job:
     """Starts a comparison in the background, or joins the one of the same key. `job.result` is its Board from the start.
 
     Long jobs wait while a method runs, since a person does.
@@ -38,8 +39,8 @@ def submit(key: str, question: Question, names: Sequence[str], *, gan: GanEdit |
 
     def work(report: Report) -> Board:
         started = time.perf_counter()
-        board.fill(compare(question, names, gan=gan, generator=generator, judge=judge, report=report,
-                           during=interactive))
+        board.fill(compare(question, names, gan=gan, generator=generator, judge=judge, redrawer=redrawer,
+                           report=report, during=interactive))
         if keep_as is not None:
             keep(*keep_as, board, time.perf_counter() - started)
         return board

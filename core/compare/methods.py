@@ -9,8 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core import inpaint, metrics
-from core.compare.question import BEFORE, GAN, GAN_COMPOSITE, GAN_RANDOM, GANS, OWN, Answer, GanEdit, Question, about, title
+from core import image as pictures
+from core import inpaint, invert, metrics
+from core.compare.question import (
+    BEFORE,
+    GAN,
+    GAN_COMPOSITE,
+    GAN_PHOTO,
+    GAN_RANDOM,
+    GANS,
+    OWN,
+    Answer,
+    GanEdit,
+    Question,
+    about,
+    title,
+)
 from core.errors import BadInput, GanLabError
 from core.image import check_rgb, from_u8, to_u8
 from core.inpaint import Hole, composite, fill_hole
@@ -18,20 +32,33 @@ from core.jobs import Report, no_report
 
 if TYPE_CHECKING:
     from core.segment import Segmenter
+    from core.zoo.encoder import Encoder
     from core.zoo.generator import Generator
 
 SPECK = 500
 
 
+@dataclass(frozen=True)
+class Redrawer:
+    """What brings a photo into a generator: the generator, its encoder, and the calibration of what is in its domain, if any."""
+
+    generator: Generator
+    encoder: Encoder
+    domain: invert.Domain | None = None
+
+
 def compare(question: Question, names: Sequence[str], *, gan: GanEdit | None = None, generator: Generator | None = None,
-            judge: Segmenter | None = None, truth: np.ndarray | None = None, report: Report = no_report,
+            judge: Segmenter | None = None, redrawer: Redrawer | None = None, truth: np.ndarray | None = None,
+            report: Report = no_report,
             during: Callable[[], AbstractContextManager[None]] = nullcontext) -> Iterator[Answer]:
     """Answers of the named methods, each as soon as it is there. Every method runs inside a context of `during`.
 
-    Methods that need a generator are left out without one. A method that cannot answer (too large a hole, a missing library)
-    gives an Answer with its `problem`; the others go on. truth: what belongs into the hole, where that is known.
+    Methods that need a generator (or, for a photo, a redrawer) are left out without one. A method that cannot answer (too large a
+    hole, a missing library) gives an Answer with its `problem`; the others go on. truth: what belongs into the hole, where that
+    is known.
     """
-    todo = [n for n in names if n not in GANS or (gan is not None and generator is not None)]
+    able = {*(GANS if gan is not None and generator is not None else ()), *((GAN_PHOTO,) if redrawer is not None else ())}
+    todo = [n for n in names if n in able or n not in (*GANS, GAN_PHOTO)]
     hole = question.hole()
     seen = label_maps(judge, question.before) if judge is not None else None
     label = label_id(judge, question.label) if judge is not None else 0
@@ -40,7 +67,8 @@ def compare(question: Question, names: Sequence[str], *, gan: GanEdit | None = N
         report(number, len(todo), title(name))
         with during():
             try:
-                made = _answer(name, question, hole, gan, generator, drawn)
+                made = _redrawn(redrawer, question, hole) if name == GAN_PHOTO and redrawer is not None else \
+                    _answer(name, question, hole, gan, generator, drawn)
                 answer = _judged(made, question, hole, seen, label, judge, truth)
             except GanLabError as error:
                 answer = Answer(name, title(name), about(name), question.before, problem=str(error))
@@ -88,6 +116,36 @@ def _answer(name: str, question: Question, hole: Hole, gan: GanEdit | None, gene
     return _Made(name, filled.image, filled.seconds, filled.cpu, filled.seen, filled.raw, filled.seen_hole, note)
 
 
+def _redrawn(redrawer: Redrawer, question: Question, hole: Hole) -> _Made:
+    """The photo's middle as the encoder and the generator redraw it, inside the hole; and whether it is in their domain."""
+    generator, before = redrawer.generator, question.before
+    top, left, bottom, right = invert.crop_box((before.shape[0], before.shape[1]), generator.image_size)
+    middle = np.zeros_like(hole.inside)
+    middle[top:bottom, left:right] = True
+    if not (hole.inside & middle).any():
+        raise BadInput("the hole lies outside of the middle square, which is all the generator redraws of a photo")
+    wall, cpu = time.perf_counter(), time.thread_time()
+    target = invert.prepare(before, generator.image_size)
+    found = invert.invert(generator, target, layer=redrawer.encoder.layer, encoder=redrawer.encoder, steps=0)
+    raw = before.copy()
+    raw[top:bottom, left:right] = pictures.resize(found.image, (bottom - top, right - left))
+    wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+    value, domain = invert.reading(target, found.start), redrawer.domain
+    note = f"the encoder explains {max(0.0, value):.0%} of the photo"
+    if domain is not None:
+        note = f"{domain.verdict(value)}: {note}, the line lies at {domain.threshold:.0%}"
+    if not middle[hole.inside].all():
+        note += "; only the middle square is redrawn"
+    return _Made(GAN_PHOTO, composite(before, raw, hole), wall, cpu if _alone(generator) else wall, before, raw, hole.inside, note)
+
+
+def _alone(generator: Generator) -> bool:
+    """Whether one thread does all of a generator's work, so that its time is the whole time."""
+    import torch
+
+    return torch.get_num_threads() == 1 and generator.device.type == "cpu"
+
+
 def _judged(made: _Made, question: Question, hole: Hole, seen: np.ndarray | None, label: int, judge: Segmenter | None,
             truth: np.ndarray | None) -> Answer:
     labels = label_maps(judge, made.image) if judge is not None else None
@@ -133,8 +191,7 @@ def gan_edit(generator: Generator, edit: GanEdit, where: np.ndarray) -> tuple[np
         image = render(generator, generator.z_for_seeds([edit.seed]), [edits])
         picture = to_u8(image)[0]
     seconds, own = time.perf_counter() - wall, time.thread_time() - cpu
-    alone = torch.get_num_threads() == 1 and generator.device.type == "cpu"
-    return picture, seconds, own if alone else seconds
+    return picture, seconds, own if _alone(generator) else seconds
 
 
 def plain(generator: Generator, seed: int) -> np.ndarray:

@@ -14,18 +14,21 @@ from core.image import check_mask, check_rgb
 from core.inpaint import Hole, make_hole
 
 GAN, GAN_COMPOSITE, GAN_RANDOM, BEFORE = "gan", "gan-composite", "gan-random", "before"
+GAN_PHOTO = "gan-photo"
 OWN = "own"
 TITLES = {GAN: "GAN edit", GAN_COMPOSITE: "GAN edit, composited", GAN_RANDOM: "GAN, random units", BEFORE: "Nothing done",
-          OWN: "Own result"}
+          GAN_PHOTO: "GAN, redrawn", OWN: "Own result"}
 ABOUT = {
     GAN: "The class's units switched off inside the hole; the generator redraws the whole picture.",
     GAN_COMPOSITE: "The same, and everything outside the hole put back as it was.",
     GAN_RANDOM: "Control: as many units that do not belong to the class.",
     BEFORE: "Control: the picture as it was.",
+    GAN_PHOTO: "The photo as the generator redraws it, put into the hole without any edit: what it cannot draw goes missing, which is "
+               "loss, not removal.",
     OWN: "Made elsewhere and put in by a person.",
 }
 GANS = (GAN, GAN_COMPOSITE, GAN_RANDOM)
-ORDER = ("telea", "navier-stokes", GAN, GAN_COMPOSITE, "patchmatch", "patchmatch5", "patchmatch7", "harmonic", "biharmonic",
+ORDER = ("telea", "navier-stokes", GAN, GAN_COMPOSITE, GAN_PHOTO, "patchmatch", "patchmatch5", "patchmatch7", "harmonic", "biharmonic",
          GAN_RANDOM, BEFORE)
 
 
@@ -87,11 +90,14 @@ class Answer:
     problem: str = ""
 
 
-def methods(*, gan: bool = True) -> list[str]:
-    """Names of all methods that can run here, in the order they are shown: quick ones first, controls last."""
-    known = inpaint.names()
-    wanted = [n for n in ORDER if n in known or (gan and n in GANS) or n == BEFORE]
-    return wanted[:-1] + [n for n in known if n not in ORDER] + wanted[-1:]
+def methods(*, gan: bool = True, photo: bool = False) -> list[str]:
+    """Names of all methods that can run here, in the order they are shown: quick ones first, controls last.
+
+    gan: those that edit a picture of the generator's own; photo: the one that redraws a photo.
+    """
+    known = {*inpaint.names(), BEFORE, *(GANS if gan else ()), *((GAN_PHOTO,) if photo else ())}
+    wanted = [n for n in ORDER if n in known]
+    return wanted[:-1] + [n for n in inpaint.names() if n not in ORDER] + wanted[-1:]
 
 
 def title(method: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.dissect import Dissection, Pictures
     from core.dissect.record import Threshold
     from core.segment import Segmenter
+    from core.zoo.encoder import Encoder
     from core.zoo.generator import Generator
 
 T = TypeVar("T")
@@ -176,6 +177,13 @@ def segmenter(name: str = "") -> Segmenter:
     return _segmenter(name)
 
 
+def encoder(name: str) -> Encoder:
+    """The encoder of a model, beside its generator, loaded once for everybody. Raises MissingWeights, BadFile."""
+    from core import invert
+
+    return _encoder(name, invert.encoder_card(name).fingerprint, str(generator(name).device))
+
+
 def device(name: str) -> str:
     """Where a loaded generator runs ("cpu", "cuda:0"); "" while it is not loaded."""
     return _devices().get(name, "")
@@ -193,6 +201,13 @@ def _segmenter(name: str) -> Segmenter:
     from core import segment
 
     return segment.load(name)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _encoder(name: str, mark: str, where: str) -> Encoder:
+    from core import invert
+
+    return invert.load_encoder(name, where)
 
 
 @st.cache_resource(show_spinner=False)
