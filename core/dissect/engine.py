@@ -1,15 +1,17 @@
 """The dissection of any list of layers in one pass: each image is generated once and segmented once.
 
 First the level images (thresholds), then the measuring images (counts). Work is cut into micro-batches; after each, the
-report may stop it. With a store, counts are kept every few seconds, so a run that was cancelled or killed goes on where it was.
+report may stop it. With a store, what is known so far is kept every few seconds and on a cancel, so a run that was cancelled or
+killed goes on where it was.
 """
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from core.dissect.pictures import Album
 from core.dissect.profile import Region, regions
 from core.dissect.record import Dissection, Threshold, from_saved, labels_for, to_arrays
 from core.dissect.thresholds import LevelFinder, Levels
-from core.errors import BadInput, StoreError, UnknownName
+from core.errors import BadInput, JobCancelled, StoreError, UnknownName
 from core.jobs import Report, no_report
 from core.segment.base import Label
 from core.stats import LabelMap, Padding, label_map
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 VERSION = 3
 BATCH = {"cpu": 4}  # images a micro-batch; fixed, so that results are the same bits every time
 BATCH_GPU = 32
-CHECKPOINT_SECONDS = 5.0
+CHECKPOINT_SHARE = 0.02  # of the time goes into keeping a half-done run, so that is done as often as this allows
 LEVELS = 64  # levels of the curves
 LEVEL_SEEDS = range(1_000_000, 1_000_200)
 log = logging.getLogger(__name__)
@@ -162,6 +164,7 @@ class Source:
 
     def __init__(self, generator: Generator, segmenter: Segmenter, layers: Sequence[str]) -> None:
         self._generator, self._segmenter, self._layers = generator, segmenter, layers
+        self.device = generator.device
         self.batch = BATCH.get(generator.device.type, BATCH_GPU)
 
     def run(self, seeds: Sequence[int]) -> tuple[dict[str, Tensor], Tensor, np.ndarray]:
@@ -210,32 +213,30 @@ def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs:
              store: Store | None) -> dict[str, Dissection]:
     from core.image import to_u8
 
-    started = time.monotonic()
     source = Source(generator, segmenter, request.layers)
     labels = tuple(segmenter.labels)
     sizes = {info.name: (info.units, info.size) for info in generator.layers}
-    total = len(request.level_seeds) + len(request.seeds)
+    ahead, total = len(request.level_seeds), len(request.level_seeds) + len(request.seeds)
     pictures = pictures_run(generator, segmenter, request.seeds)
-    joint = Run("dissect", {"parts": sorted(run.key for run in runs.values())})
-    state = _resume(store, joint)
+    keeper = Keeper(store, Run("dissect", {"parts": sorted(run.key for run in runs.values())}, version=2))
+    kept = keeper.kept()
     report(0, total, "choosing thresholds")
-    if state is None:
-        levels = _levels(source, request, labels, sizes, total, report)
-        album = Album(len(labels)) if store is not None and not store.has(pictures.key) else None
-        start, spent = 0, 0.0
-    else:
-        levels, start, spent = state.levels, state.done, state.seconds
-        album = Album(len(labels)) if state.album else None
-        if album is not None:
-            album.restore(state.album)
+    levels = kept.levels or _levels(source, request, labels, sizes, report, keeper, kept)
+    keep_pictures = store is not None and (bool(kept.album) if kept.levels else not store.has(pictures.key))
+    album = Album(len(labels)) if keep_pictures else None
     layers = {layer: Measure(layer, *sizes[layer], request.grid, request.padding, levels[layer], labels)
               for layer in request.layers}
-    if state is not None:
+    if kept.levels:
         for layer, measure in layers.items():
-            measure.restore(state.layers[layer])
-    elif store is not None:
-        _checkpoint(store, joint, levels, layers, album, 0, time.monotonic() - started)
-    saved_at = time.monotonic()
+            measure.restore(kept.layers[layer])
+        if album is not None:
+            album.restore(kept.album)
+
+    def state(done: int) -> Kept:
+        return Kept(done, levels, {layer: measure.state() for layer, measure in layers.items()},
+                    album.arrays() if album is not None else {})
+
+    start = kept.done if kept.levels else 0
     for i, seeds in _batches(request.seeds, source.batch, start):
         acts, images, segs = source.run(seeds)
         mapped = label_map(segs, labels, request.grid)
@@ -244,19 +245,16 @@ def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs:
         if album is not None:
             album.add(np.array(seeds), to_u8(images), segs)
         done = i + len(seeds)
-        if store is not None and done < len(request.seeds) and time.monotonic() - saved_at >= CHECKPOINT_SECONDS:
-            _checkpoint(store, joint, levels, layers, album, done, spent + time.monotonic() - started)
-            saved_at = time.monotonic()
-        report(len(request.level_seeds) + done, total, "measuring")
+        keeper.step(partial(state, done), partial(report, ahead + done, total, "measuring"))
     results = {layer: measure.result(runs[layer], "quantile") for layer, measure in layers.items()}
     if store is not None:
-        seconds, device = spent + time.monotonic() - started, str(generator.device)
+        seconds, device = keeper.seconds, str(generator.device)
         if album is not None:
             store.put(pictures, album.arrays(), seconds=seconds, device=device, labels=labels_for(labels))
         for d in results.values():
             store.put(d.run, to_arrays(d), seconds=seconds, device=device, labels=labels_for(labels),
                       together=list(request.layers), batch=source.batch)
-        store.drop_partial(joint)
+        store.drop_partial(keeper.run)
     return results
 
 
@@ -272,54 +270,95 @@ def level_batch(layers: Mapping[str, LevelFinder], acts: Mapping[str, Tensor], l
 
 
 def _levels(source: Source, request: Request, labels: tuple[Label, ...], sizes: Mapping[str, tuple[int, tuple[int, int]]],
-            total: int, report: Report) -> dict[str, Levels]:
+            report: Report, keeper: Keeper, kept: Kept) -> dict[str, Levels]:
+    """Thresholds from the level images. Between the slower steps of single layers the report may stop it too."""
     finders = {layer: LevelFinder(*sizes[layer], request.grid, len(request.level_seeds), labels, padding=request.padding,
                                   quantile=request.quantile, quantile_of="upsampled", condition="all", steps=request.levels)
                for layer in request.layers}
-    for i, seeds in _batches(request.level_seeds, source.batch):
+    for layer, state in kept.layers.items():
+        finders[layer].restore(state, source.device)
+
+    def step(done: int) -> None:
+        keeper.step(lambda: Kept(done, {}, {layer: finder.state() for layer, finder in finders.items()}, {}),
+                    partial(report, done, len(request.level_seeds) + len(request.seeds), "choosing thresholds"))
+
+    for i, seeds in _batches(request.level_seeds, source.batch, kept.done):
         acts, _, segs = source.run(seeds)
-        mapped = label_map(segs, labels, request.grid)
-        level_batch(finders, acts, mapped, len(labels), request.grid, request.padding)
-        report(i + len(seeds), total, "choosing thresholds")
-    return {layer: finder.finish() for layer, finder in finders.items()}
+        level_batch(finders, acts, label_map(segs, labels, request.grid), len(labels), request.grid, request.padding)
+        step(i + len(seeds))
+        for finder in finders.values():
+            if finder.full:
+                finder.settle()
+                step(i + len(seeds))
+    found = {}
+    for layer, finder in finders.items():
+        found[layer] = finder.finish()
+        step(len(request.level_seeds))
+    return found
 
 
 @dataclass(frozen=True)
-class State:
-    """A run half done: `done` measuring images are in."""
+class Kept:
+    """A run half done: with `levels`, `done` measuring images are in, and `layers` holds each Measure's state; without,
+    `done` level images are in, and it holds each LevelFinder's."""
 
     done: int
-    seconds: float
     levels: dict[str, Levels]
     layers: dict[str, dict[str, np.ndarray]]
     album: dict[str, np.ndarray]
 
 
-LEVEL_FIELDS = tuple(f.name for f in fields(Levels))
+class Keeper:
+    """Keeps a half-done run, so that it goes on where it was: now and then, and when it is cancelled. Without a store it does
+    nothing. `seconds`: time spent on the run so far, earlier attempts included."""
 
+    def __init__(self, store: Store | None, run: Run) -> None:
+        self.run = run
+        self._store = store
+        self._began = self._last = time.monotonic()
+        self._pause = 0.0
 
-def _checkpoint(store: Store, joint: Run, levels: Mapping[str, Levels], layers: Mapping[str, Measure], album: Album | None,
-                done: int, seconds: float) -> None:
-    arrays: dict[str, np.ndarray] = {"done": np.array(done), "seconds": np.array(seconds)}
-    for layer, measure in layers.items():
-        arrays |= {f"levels/{layer}/{name}": getattr(levels[layer], name) for name in LEVEL_FIELDS}
-        arrays |= {f"layers/{layer}/{name}": value for name, value in measure.state().items()}
-    if album is not None:
-        arrays |= {f"album/{name}": value for name, value in album.arrays().items()}
-    store.put_partial(joint, arrays)
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
 
+    def kept(self) -> Kept:
+        """What an earlier attempt left, or an empty beginning."""
+        arrays = self._store.get_partial(self.run) if self._store is not None else None
+        if arrays is None:
+            return Kept(0, {}, {}, {})
+        self._began -= float(arrays["seconds"])
+        trees: dict[str, dict[str, dict[str, Any]]] = {"levels": {}, "layers": {}, "album": {"": {}}}
+        for name, value in arrays.items():
+            part, _, rest = name.partition("/")
+            if rest:
+                layer, _, key = rest.partition("/")
+                trees[part].setdefault(layer, {})[key] = value
+        levels = {layer: Levels(**fields) for layer, fields in trees["levels"].items()}
+        return Kept(int(arrays["done"]), levels, trees["layers"], trees["album"][""])
 
-def _resume(store: Store | None, joint: Run) -> State | None:
-    arrays = store.get_partial(joint) if store is not None else None
-    if arrays is None:
-        return None
-    tree: dict[str, dict[str, Any]] = {"levels": {}, "layers": {}}
-    album = {}
-    for name, value in arrays.items():
-        parts = name.split("/")
-        if parts[0] == "album":
-            album[parts[1]] = value
-        elif len(parts) == 3:
-            tree[parts[0]].setdefault(parts[1], {})[parts[2]] = value
-    levels = {layer: Levels(**fields) for layer, fields in tree["levels"].items()}
-    return State(int(arrays["done"]), float(arrays["seconds"]), levels, tree["layers"], album)
+    def step(self, state: Callable[[], Kept], report: Callable[[], None]) -> None:
+        """A batch is in: `report` it, and keep `state` if that is due or the report says to stop."""
+        if self._store is None:
+            report()
+            return
+        if time.monotonic() - self._last >= self._pause:
+            self._keep(state())
+        try:
+            report()
+        except JobCancelled:
+            self._keep(state())
+            raise
+
+    def _keep(self, state: Kept) -> None:
+        assert self._store is not None
+        start = time.monotonic()
+        arrays: dict[str, np.ndarray] = {"done": np.array(state.done), "seconds": np.array(self.seconds)}
+        for layer, level in state.levels.items():
+            arrays |= {f"levels/{layer}/{name}": value for name, value in vars(level).items()}
+        for layer, part in state.layers.items():
+            arrays |= {f"layers/{layer}/{name}": value for name, value in part.items()}
+        arrays |= {f"album//{name}": value for name, value in state.album.items()}
+        self._store.put_partial(self.run, arrays)
+        self._last = time.monotonic()
+        self._pause = (self._last - start) / CHECKPOINT_SHARE

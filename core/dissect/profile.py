@@ -1,7 +1,7 @@
 """How a unit's values lie, seen on the level images: their histogram, and their mean where each label is present."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,14 @@ class Means:
         """(U,C) float32, nan where a label never occurred."""
         there = self._pixels > 0
         return np.divide(self._sums, self._pixels, out=np.full(self._sums.shape, np.nan), where=there).astype(np.float32)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What a checkpoint keeps."""
+        return {"sums": self._sums, "pixels": self._pixels}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continues from `state()`."""
+        self._sums[...], self._pixels[...] = state["sums"], state["pixels"]
 
 
 class Histogram:

@@ -5,7 +5,7 @@
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,12 @@ from core.dissect.profile import Histogram, Means, Region
 from core.dissect.record import Counts, edges_of
 from core.segment.base import Label
 from core.stats import CrossCounts, LabelMap, Quantiles, Resampling, Tail, dense, hazen, resampling, scores
-from core.stats.cells import cells, snapped
-from core.stats.counts import Condition, categories, width
+from core.stats.cells import Cells, cells, snapped
+from core.stats.counts import Condition, categories, joined, width
 from core.stats.quantiles import tail_length
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 KEEP_BYTES = 24 * 2**20  # maps of a layer held until the candidate levels are chosen from them
@@ -55,7 +56,7 @@ class Levels:
 
 
 class LevelFinder:
-    """Feed `images` images of one layer with `add`, then ask `finish`."""
+    """Feed `images` images of one layer with `add` and then `settle`; at the end ask `finish`."""
 
     def __init__(self, units: int, size: tuple[int, int], grid: tuple[int, int], images: int, labels: Sequence[Label], *,
                  padding: str, quantile: float, quantile_of: str, condition: Condition, steps: int) -> None:
@@ -84,13 +85,51 @@ class LevelFinder:
             self._count(acts, labels)
             return
         self._waiting.append((acts.clone(), labels))
-        if sum(len(a) for a, _ in self._waiting) >= self._hold:
+
+    @property
+    def full(self) -> bool:
+        """Enough maps are held back: it is time to `settle`."""
+        return self._open and sum(len(a) for a, _ in self._waiting) >= self._hold
+
+    def settle(self) -> None:
+        """Chooses the candidate levels from the maps held back, which are then counted and let go."""
+        if self._open:
             self._choose()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What a checkpoint keeps."""
+        import torch
+
+        out = {"channel_pixels": self._channel_pixels} | _under("level", self._level.state()) | _under("q99", self._q99.state()) \
+            | _under("means", self._means.state())
+        if self._open:
+            held = joined([labels for _, labels in self._waiting])
+            return out | _under("held", vars(held)) | {"held/acts": torch.cat([a for a, _ in self._waiting]).cpu().numpy()}
+        out |= {"edges": self._histogram.edges, "hist": self._histogram.counts, "cell_low": self._by.low, "cell_scale": self._by.scale}
+        return out if self._counts is None else out | {"grid": self._counts.levels} | _under("counts", self._counts.state())
+
+    def restore(self, state: Mapping[str, np.ndarray], device: torch.device) -> None:
+        """Continues from `state()` of a finder made alike."""
+        import torch
+
+        self._channel_pixels[...] = state["channel_pixels"]
+        for name, part in (("level", self._level), ("q99", self._q99), ("means", self._means)):
+            part.restore(_below(name, state))
+        self._open = "edges" not in state
+        if self._open:
+            held = _below("held", state)
+            self._waiting = [(torch.from_numpy(held.pop("acts")).to(device), LabelMap(**held))]
+            return
+        self._histogram = Histogram(state["edges"])
+        self._histogram.counts[...] = state["hist"]
+        self._by = Cells(state["cell_low"], state["cell_scale"])
+        if "grid" in state:
+            self._counts = CrossCounts(state["grid"], self._columns, self._to, self._by)
+            self._counts.restore(_below("counts", state))
 
     def finish(self) -> Levels:
         """Raises nothing; one image at least must have been seen."""
-        if self._open:
-            self._choose()
+        self.settle()
         quantile = self._level.top(self._quantile)
         if self._counts is None:
             pair = np.repeat(quantile[:, None], len(self._labels), 1)
@@ -110,7 +149,6 @@ class LevelFinder:
                       self._by.scale)
 
     def _choose(self) -> None:
-        """Candidate levels and histogram edges from the maps held so far, which are then counted and let go."""
         import torch
 
         maps = torch.cat([a for a, _ in self._waiting])
@@ -153,6 +191,20 @@ class _Top:
 
     def top(self, fraction: float) -> np.ndarray:
         return self._tail.top(fraction) if self._tail is not None else self._sketch.quantile(1 - fraction)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return (self._tail or self._sketch).state()
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        (self._tail or self._sketch).restore(state)
+
+
+def _under(name: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{name}/{key}": value for key, value in state.items()}
+
+
+def _below(name: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {key.removeprefix(f"{name}/"): value for key, value in state.items() if key.startswith(f"{name}/")}
 
 
 def _sampled(maps: Tensor, to: Resampling) -> np.ndarray:

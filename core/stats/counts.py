@@ -9,7 +9,7 @@ layers; units then count combinations, and combinations are spread over the colu
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -93,6 +93,14 @@ def label_map(segs: np.ndarray, labels: Sequence[Label], grid: tuple[int, int], 
     by_channel = np.bincount(columns.ravel(), minlength=n_labels).astype(np.int64)
     by_channel[0] = pixels[0]
     return LabelMap(codes.astype(np.int32), spread_table, pixels, by_channel)
+
+
+def joined(maps: Sequence[LabelMap]) -> LabelMap:
+    """Label maps of several micro-batches as one."""
+    first = np.cumsum([0, *(len(m.columns) for m in maps)]).astype(np.int32)
+    return LabelMap(np.concatenate([m.codes + start for m, start in zip(maps, first, strict=False)]),
+                    np.concatenate([m.columns for m in maps]), np.sum([m.pixels for m in maps], 0),
+                    np.sum([m.channel_pixels for m in maps], 0))
 
 
 def _unique(key: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -212,7 +220,7 @@ class CrossCounts:
         """What a checkpoint keeps."""
         return {"total": self._gather(), "pixels": self.pixels}
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Continues from `state()` of counts with the same levels."""
         self._total[...] = state["total"]
         self.pixels[...] = state["pixels"]

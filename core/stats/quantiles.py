@@ -7,6 +7,7 @@ Karnin, Lang, Liberty 2016, with equal buffers). Positions follow numpy's method
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,6 +66,8 @@ class Tail:
         import torch
 
         new = dense(acts, self.to).transpose(0, 1).reshape(acts.shape[1], -1)
+        if self._there is None and self._fill[0]:
+            self._there = torch.from_numpy(self._buffer[:, :self._fill[0]]).to(acts.device)
         both = new if self._there is None else torch.cat([self._there, new], 1)
         self._there = both.topk(min(self.keep, both.shape[1]), dim=1).values
 
@@ -92,6 +95,20 @@ class Tail:
         return out
 
 
+    def state(self) -> dict[str, np.ndarray]:
+        """What a checkpoint keeps."""
+        buffer, fill = self._buffer, self._fill
+        if self._there is not None:
+            buffer = self._there.cpu().numpy()
+            fill = np.full_like(fill, buffer.shape[1])
+        return {"buffer": buffer[:, :fill.max()], "fill": fill, "bound": self._bound, "seen": np.array(self.seen)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continues from `state()` of a tail made alike."""
+        self._buffer[:, :state["buffer"].shape[1]] = state["buffer"]
+        self._fill[...], self._bound[...], self.seen = state["fill"], state["bound"], int(state["seen"])
+
+
 def tail_length(count: int, fraction: float) -> int:
     """How many of `count` values must be kept to read the quantile 1 − fraction."""
     return count - max(0, math.floor((1 - fraction) * count - 0.5))
@@ -110,7 +127,7 @@ class Quantiles:
             raise BadInput(f"the size of a quantile buffer is even, got {size}")
         self.units, self.size, self.seen = units, size, 0
         self._levels: list[np.ndarray] = [np.empty((units, 0), np.float32)]
-        self._squares = 0.0
+        self._squares, self._tosses = 0.0, 0
         self._coin = np.random.RandomState(seed)
 
     def add(self, values: np.ndarray) -> None:
@@ -130,6 +147,7 @@ class Quantiles:
         ordered = np.sort(full[:, :cut], 1)
         self._levels[level] = full[:, cut:]
         self._squares += 4.0**level
+        self._tosses += 1
         self._push(level + 1, ordered[:, self._coin.randint(2)::2])
 
     def rank_error(self, failure: float = 1e-9) -> float:
@@ -150,3 +168,16 @@ class Quantiles:
             middle = (np.cumsum(w) - w / 2) / w.sum()
             out[u] = np.interp(q.ravel(), middle, values[u][order[u]])
         return out.reshape(self.units, *q.shape)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What a checkpoint keeps."""
+        return {"values": np.concatenate(self._levels, 1), "sizes": np.array([level.shape[1] for level in self._levels]),
+                "seen": np.array(self.seen), "squares": np.array(self._squares), "tosses": np.array(self._tosses)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continues from `state()` of a fresh sketch of the same size and seed."""
+        self._levels = np.split(state["values"], np.cumsum(state["sizes"])[:-1], 1)
+        self.seen, self._squares = int(state["seen"]), float(state["squares"])
+        for _ in range(int(state["tosses"]) - self._tosses):
+            self._coin.randint(2)
+        self._tosses = int(state["tosses"])

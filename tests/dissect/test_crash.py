@@ -30,16 +30,17 @@ def wait_for(process: subprocess.Popen[str], done: int) -> None:
         pass
 
 
-def test_a_killed_run_goes_on_where_it_was_and_ends_bit_for_bit_equal(store: Store) -> None:
+@pytest.mark.parametrize("done", [16, 50], ids=["choosing levels", "measuring"])
+def test_a_killed_run_goes_on_where_it_was_and_ends_bit_for_bit_equal(store: Store, done: int) -> None:
     process = start(store, 0.05)
-    wait_for(process, 50)
+    wait_for(process, done)
     process.kill()
     process.communicate()
     assert load(store, "toy", "layer1") is None
     seen: list[int] = []
     resumed = dissect(toys.ToyGenerator(), toys.ToySegmenter(), ["layer1"], range(40), level_seeds=range(1000, 1030),
                       grid=(32, 32), store=store, report=lambda done, total, note="": seen.append(done))["layer1"]
-    assert seen[1] >= 50
+    assert min(seen[1:]) >= done
     clean = dissect(toys.ToyGenerator(), toys.ToySegmenter(), ["layer1"], range(40), level_seeds=range(1000, 1030),
                     grid=(32, 32))["layer1"]
     np.testing.assert_array_equal(resumed.counts.bins, clean.counts.bins)
@@ -50,7 +51,7 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_bit_for_bit_equal(store: Sto
 
 def test_two_processes_compute_a_run_once(store: Store) -> None:
     both = [start(store, 0.02) for _ in range(2)]
-    steps = sorted((sorted({int(x) for x in process.communicate(timeout=120)[0].split()}) for process in both), key=len)
+    steps = sorted((sorted({int(x) for x in process.communicate(timeout=600)[0].split()}) for process in both), key=len)
     assert [process.returncode for process in both] == [0, 0]
     assert steps[0] in ([70], [0, 70])  # waited, then read it from disk
     assert len(steps[1]) > 15
@@ -71,10 +72,10 @@ def test_a_cancelled_job_stops_within_two_seconds(store: Store) -> None:
                        grid=(32, 32), report=tell, store=store)
 
     job = jobs.submit("k", "Dissect", work)
-    assert started.wait(60)
+    assert started.wait(300)
     jobs.cancel("k")
     asked, before = time.process_time(), len(reports)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while job.active and time.monotonic() < deadline:
         time.sleep(0.02)
     assert job.state == "cancelled"
@@ -85,16 +86,17 @@ def test_a_cancelled_job_stops_within_two_seconds(store: Store) -> None:
 
 def test_waiting_for_another_process_can_be_cancelled(store: Store) -> None:
     g, s = toys.ToyGenerator(), toys.ToySegmenter()
-    process = start(store, 0.2)
+    process = start(store, 1.0)  # holds the run for seconds yet
     wait_for(process, 4)
-    asked = time.monotonic()
 
     def report(done: int, total: int, note: str = "") -> None:
         assert "another process" in note
         raise JobCancelled("cancelled")
 
-    with pytest.raises(JobCancelled):
-        dissect(g, s, ["layer1"], range(40), level_seeds=range(1000, 1030), grid=(32, 32), store=store, report=report)
-    assert time.monotonic() - asked < 20
-    process.kill()
-    process.communicate()
+    try:
+        with pytest.raises(JobCancelled):
+            dissect(g, s, ["layer1"], range(40), level_seeds=range(1000, 1030), grid=(32, 32), store=store, report=report)
+        assert process.poll() is None  # the wait ended long before the other process did
+    finally:
+        process.kill()
+        process.communicate()

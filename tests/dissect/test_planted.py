@@ -160,7 +160,7 @@ def test_stored_results_are_drawn_without_torch(store: Store) -> None:
 def test_cancelling_stops_at_the_next_batch_and_the_next_run_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     from core.dissect import engine
 
-    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "CHECKPOINT_SHARE", float("inf"))
 
     def until(stop: int, seen: list[int]) -> object:
         def report(done: int, total: int, note: str = "") -> None:
@@ -187,6 +187,33 @@ def test_cancelling_stops_at_the_next_batch_and_the_next_run_goes_on(store: Stor
     np.testing.assert_array_equal(pictures.seeds, np.arange(40))
 
 
+@pytest.mark.parametrize("tail", [2**17, 1], ids=["tails", "sketches"])
+@pytest.mark.parametrize("held", [24 * 2**20, 1], ids=["maps held back", "levels chosen early"])
+@pytest.mark.parametrize("stop", [4, 16, 30])
+def test_a_run_cancelled_while_it_chooses_levels_goes_on_from_its_last_batch(
+        store: Store, monkeypatch: pytest.MonkeyPatch, stop: int, held: int, tail: int) -> None:
+    from core.dissect import thresholds
+
+    monkeypatch.setattr(thresholds, "KEEP_BYTES", held)
+    monkeypatch.setattr(thresholds, "TAIL_VALUES", tail)
+
+    def cancelling(done: int, total: int, note: str = "") -> None:
+        if done >= stop:
+            raise JobCancelled("cancelled")
+
+    with pytest.raises(JobCancelled):
+        run(store=store, report=cancelling)
+    rest: list[int] = []
+    resumed = run(store=store, report=lambda done, total, note="": rest.append(done))
+    assert rest[0] == 0
+    assert min(rest[1:]) >= stop
+    for layer, d in run().items():
+        np.testing.assert_array_equal(d.counts.bins, resumed[layer].counts.bins)
+        for name, value in vars(d).items():
+            if isinstance(value, np.ndarray):
+                np.testing.assert_array_equal(value, getattr(resumed[layer], name), err_msg=name)
+
+
 def test_a_damaged_checkpoint_is_named_and_the_run_starts_anew(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     def stop(done: int, total: int, note: str = "") -> None:
         if done > 40:
@@ -196,7 +223,8 @@ def test_a_damaged_checkpoint_is_named_and_the_run_starts_anew(store: Store, cap
         run(store=store, report=stop)
     (partial,) = store.root.rglob("*.partial")
     data = bytearray(partial.read_bytes())
-    data[len(data) // 2] ^= 255
+    middle = slice(len(data) // 2, len(data) // 2 + 400)
+    data[middle] = bytes(255 - b for b in data[middle])
     partial.write_bytes(bytes(data))
     d = run(store=store)
     assert str(partial) in caplog.text

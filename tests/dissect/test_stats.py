@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from core.errors import BadInput
 from core.segment import Label
 from core.stats import CrossCounts, Quantiles, Tail, TopK, dense, hazen, label_map, resampling, scores
+from core.stats.counts import joined
 
 LABELS = tuple(Label(i, f"l{i}", "part" if i > 3 else "object") for i in range(6))
 
@@ -52,12 +53,19 @@ def test_a_tail_gives_the_exact_quantile_in_any_batches(seed: int, n: int, fract
 
 
 def test_a_tail_stays_exact_when_it_has_to_forget() -> None:
-    acts = maps(300, 2, 8)
+    acts = maps(300, 3, 8)
+    acts[:, 2] = (8 * acts[:, 2]).round() / 8  # ties
     to = resampling((8, 8), (32, 32), "border")
-    tail = Tail(2, 300 * 1024, 0.01, to)
-    for part in acts.split(8):
+    tail, again = Tail(3, 300 * 1024, 0.01, to), Tail(3, 300 * 1024, 0.01, to)
+    for k, part in enumerate(acts.split(8)):
         tail.add(part)
-    up = dense(acts, to).transpose(0, 1).reshape(2, -1).numpy()
+        again.add(part)
+        if k == 20:
+            kept = again.state()
+            again = Tail(3, 300 * 1024, 0.01, to)
+            again.restore(kept)
+    up = dense(acts, to).transpose(0, 1).reshape(3, -1).numpy()
+    np.testing.assert_array_equal(again.top(0.01), tail.top(0.01))
     np.testing.assert_array_equal(tail.top(0.01), hazen(up, 0.99))
     np.testing.assert_array_equal(tail.top(0.001), hazen(up, 0.999))
     with pytest.raises(BadInput, match="cannot answer"):
@@ -84,6 +92,10 @@ def test_the_sketch_keeps_its_rank_error(order: str) -> None:
     sketch = Quantiles(1)
     for start in range(0, n, 7919):
         sketch.add(stream[None, start:start + 7919])
+        if start == 7919 * 20:
+            kept = sketch.state()
+            sketch = Quantiles(1)
+            sketch.restore(kept)
     assert 0 < sketch.rank_error() <= 5e-4
     q = np.linspace(0.001, 0.999, 97)
     got = sketch.quantile(q)[0]
@@ -109,10 +121,10 @@ def counted(acts: torch.Tensor, labels: np.ndarray, levels: np.ndarray, batch: i
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9), st.booleans())
-def test_batches_singles_merges_and_dense_tensors_count_the_same(seed: int, n: int, batch: int, ties: bool) -> None:
+@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9), st.booleans(), st.sampled_from([1, 7]))
+def test_batches_singles_merges_and_dense_tensors_count_the_same(seed: int, n: int, batch: int, ties: bool, steps: int) -> None:
     acts, labels = maps(n, 4, 5, seed), segs(n, 9, seed)
-    levels = np.sort(np.random.default_rng(seed).normal(size=(4, 7)).astype(np.float32), 1)
+    levels = np.sort(np.random.default_rng(seed).normal(size=(4, steps)).astype(np.float32), 1)
     if ties:
         acts, levels = acts.round(), levels.round()
     whole = counted(acts, labels, levels, n)
@@ -124,11 +136,15 @@ def test_batches_singles_merges_and_dense_tensors_count_the_same(seed: int, n: i
     up = dense(acts, whole.to).numpy()
     for column in range(6):
         here = (labels == 0).all(1) if column == 0 else (labels == column).any(1)
-        for b_ in range(8):
+        for b_ in range(steps + 1):
             above = (up[..., None] > levels[None, :, None, None, :]).sum(-1) == b_
             want = (above & here[:, None]).sum((0, 2, 3))
             np.testing.assert_array_equal(whole.counts[:, column, b_], want)
     np.testing.assert_array_equal(whole.counts.sum(2), np.broadcast_to(whole.pixels, (4, 9)))
+    together = CrossCounts(levels, 9, whole.to)
+    together.add(acts, joined([label_map(labels[i:i + batch], LABELS, (9, 9), "category") for i in range(0, n, batch)]))
+    assert np.array_equal(together.counts, whole.counts)
+    assert np.array_equal(together.pixels, whole.pixels)
 
 
 def test_extreme_levels_and_values_are_counted_exactly() -> None:
