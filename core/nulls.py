@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from core.dissect import Dissection, dissect, newest
+from core.dissect import Dissection, dissect, newest, once
 from core.dissect.engine import LEVEL_SEEDS, span
 from core.errors import BadInput, StoreError, UnknownName
 from core.jobs import Report, no_report
@@ -60,9 +60,11 @@ def nulls(generator: Generator, segmenter: Segmenter, layers: Sequence[str], see
     run = Run("nulls", {"model": generator.name, "images": len(seeds), "seeds": span(seeds), "level_seeds": span(level_seeds),
                         "layers": list(layers)},
               {"generator": generator.fingerprint, "segmenter": segmenter.fingerprint}, VERSION)
-    saved = store.get(run.key) if store is not None else None
-    if saved is not None:
-        return from_saved(saved)
+    return once(store, run, from_saved, lambda: _measure(run, generator, segmenter, layers, seeds, level_seeds, report, store), report)
+
+
+def _measure(run: Run, generator: Generator, segmenter: Segmenter, layers: Sequence[str], seeds: Sequence[int],
+             level_seeds: Sequence[int], report: Report, store: Store | None) -> Nulls:
     made = []
     for k, one in enumerate((generator, random_weights(generator), Shuffled(generator))):
         def part(done: int, total: int, note: str = "", k: int = k) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.dissect import Dissection, newest
+from core.dissect import Dissection, newest, once
 from core.dissect.engine import Source, span
 from core.errors import BadInput, StoreError
 from core.jobs import Report, no_report
@@ -69,9 +69,12 @@ def tightness(generator: Generator, segmenter: Segmenter, dissections: Mapping[s
     run = Run("tightness", {"model": generator.name, "images": len(seeds), "seeds": span(seeds), "layers": list(layers),
                             "units": units, "tolerance": tolerance, "dissections": [dissections[n].run.key for n in layers]},
               {"generator": generator.fingerprint, "segmenter": segmenter.fingerprint}, VERSION)
-    saved = store.get(run.key) if store is not None else None
-    if saved is not None:
-        return from_saved(saved)
+    return once(store, run, from_saved,
+                lambda: _compute(run, generator, segmenter, dissections, layers, seeds, units, tolerance, report, store), report)
+
+
+def _compute(run: Run, generator: Generator, segmenter: Segmenter, dissections: Mapping[str, Dissection], layers: tuple[str, ...],
+             seeds: Sequence[int], units: int, tolerance: int, report: Report, store: Store | None) -> Tightness:
     chosen = {layer: _choose(dissections[layer], units) for layer in layers}
     labels = dissections[layers[0]].labels
     values = np.full((len(layers), len(labels), len(seeds), 2), np.nan)

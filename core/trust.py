@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.dissect import newest
+from core.dissect import newest, once
 from core.dissect.engine import Source, span
 from core.errors import BadInput, StoreError
 from core.jobs import Report, no_report
@@ -48,9 +48,11 @@ def trust(generator: Generator, first: Segmenter, second: Segmenter, seeds: Sequ
     run = Run("trust", {"model": generator.name, "images": len(seeds), "seeds": span(seeds),
                         "segmenters": [first.name, second.name]},
               {"generator": generator.fingerprint, "segmenter": first.fingerprint, "judge": second.fingerprint}, VERSION)
-    saved = store.get(run.key) if store is not None else None
-    if saved is not None:
-        return from_saved(saved)
+    return once(store, run, from_saved, lambda: _compare(run, generator, first, second, seeds, names, report, store), report)
+
+
+def _compare(run: Run, generator: Generator, first: Segmenter, second: Segmenter, seeds: Sequence[int], names: tuple[str, ...],
+             report: Report, store: Store | None) -> Trust:
     ids = [{label.name: label.id for label in one.labels} for one in (first, second)]
     both, each, pixels = np.zeros(len(names), np.int64), np.zeros((2, len(names)), np.int64), 0
     source = Source(generator, first, ())

@@ -11,7 +11,7 @@
     engine       the two passes over a generator, store, checkpoints
     own          the same for arrays one already has
     pictures     thumbnails and label maps by seed
-    stored       the newest stored result of a kind
+    stored       the newest stored result of a kind; results made once
 """
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from core.dissect.engine import dissect
 from core.dissect.own import dissect_activations
 from core.dissect.pictures import Pictures, pictures_from
 from core.dissect.record import Counts, Dissection, from_saved
-from core.dissect.stored import newest
+from core.dissect.stored import newest, once
 from core.store import Store
 
-__all__ = ["Counts", "Dissection", "Pictures", "dissect", "dissect_activations", "load", "load_pictures", "newest"]
+__all__ = ["Counts", "Dissection", "Pictures", "dissect", "dissect_activations", "load", "load_pictures", "newest",
+           "once"]
 
 
 def load(store: Store, model: str, layer: str) -> Dissection | None:

@@ -6,7 +6,6 @@ killed goes on where it was.
 """
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,8 +19,9 @@ from core.dissect.measure import TOP, Measure
 from core.dissect.pictures import Album
 from core.dissect.profile import Region, regions
 from core.dissect.record import Dissection, Threshold, from_saved, labels_for, to_arrays
+from core.dissect.stored import sound
 from core.dissect.thresholds import LevelFinder, Levels
-from core.errors import BadInput, JobCancelled, StoreError, UnknownName
+from core.errors import BadInput, JobCancelled, UnknownName
 from core.jobs import Report, no_report
 from core.segment.base import Label
 from core.stats import LabelMap, Padding, label_map
@@ -39,7 +39,6 @@ BATCH_GPU = 32
 CHECKPOINT_SHARE = 0.02  # of the time goes into keeping a half-done run, so that is done as often as this allows
 LEVELS = 64  # levels of the curves
 LEVEL_SEEDS = range(1_000_000, 1_000_200)
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -147,16 +146,8 @@ def _seeds(seeds: Sequence[int]) -> tuple[int, ...]:
 
 def _stored(store: Store, runs: Mapping[str, Run]) -> dict[str, Dissection]:
     """What the store holds; a damaged run is named in the log, set aside, and made again."""
-    found = {}
-    for layer, run in runs.items():
-        try:
-            saved = store.get(run.key)
-            if saved is not None:
-                found[layer] = from_saved(saved)
-        except StoreError as error:
-            log.warning("%s", error)
-            store.set_aside(run.key)
-    return found
+    found = {layer: sound(store, run, from_saved) for layer, run in runs.items()}
+    return {layer: d for layer, d in found.items() if d is not None}
 
 
 class Source:

@@ -136,6 +136,17 @@ def test_segmenters_that_disagree_are_named_label_by_label(store: Store) -> None
     assert again.doubtful == found.doubtful
 
 
+def test_a_damaged_stored_check_is_named_and_made_again(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    g, s = toys.ToyGenerator(), toys.ToySegmenter()
+    first = trust_of.trust(g, s, Contrary(), range(8), store=store)
+    arrays = store.root / "trust" / first.run.key / "arrays.npz"
+    arrays.write_bytes(arrays.read_bytes()[:-100])
+    again = trust_of.trust(g, s, Contrary(), range(8), store=store)
+    assert first.run.key in caplog.text
+    np.testing.assert_array_equal(again.iou, first.iou)
+    assert trust_of.load(store, "toy") is not None
+
+
 def test_checks_name_what_is_missing() -> None:
     g, s = toys.ToyGenerator(), toys.ToySegmenter()
     with pytest.raises(BadInput, match="dissect at least one layer"):
