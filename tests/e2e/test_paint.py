@@ -4,9 +4,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import itertools
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +18,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from core import segment
-from core.paint import Painting, from_link, mask_of
+from core import segment, zoo
+from core.paint import Painting, Stroke, from_link, mask_of, to_link
 from tests.e2e.helpers import ROOT, WAIT_MS, query, settled, stroke, visit
+from tests.e2e.visitor import Visitor
+
+MODEL = "scenes"
 
 TOP, MIDDLE, LOW = [(60, 60), (200, 90)], [(100, 180), (260, 200)], [(60, 300), (300, 330)]
 
@@ -129,8 +136,74 @@ def test_draw_undo_redo_delete_and_open_again_by_link(page: Page, server: str, t
     assert after_change(page, lambda: own(page, "undo").click()) == more
 
 
+def test_what_is_done_right_after_a_stroke_comes_after_it(page: Page, server: str) -> None:
+    """No pause for the canvas to send the stroke: the key, the click or the other page would once have taken it away."""
+    open_page(page, server, "/paint?seed=11")
+    paint(page, TOP)
+
+    def rows() -> list[int]:
+        return [round(s.points[0][1] / s.size, 1) for s in painting(page).strokes]
+
+    first = rows()
+    stroke(page, MIDDLE)
+    page.keyboard.press("Control+z")
+    wait_until(page, lambda: own(page, "redo").is_enabled(), "a stroke that was drawn and undone")
+    settled(page)
+    assert rows() == first
+    after_change(page, lambda: own(page, "redo").click())
+    both = rows()
+    assert len(both) == 2
+    still(page)
+    stroke(page, LOW)
+    page.get_by_text("Show strokes").click()
+    wait_until(page, lambda: len(cards(page)) == 3, "a stroke whose canvas was loaded anew at once")
+    settled(page)
+    assert rows()[:2] == both
+    still(page)
+    stroke(page, TOP)
+    page.get_by_role("link", name="Units").click()
+    expect(page.get_by_role("heading", name="Units", level=1)).to_be_visible(timeout=WAIT_MS)
+    page.get_by_role("link", name="Paint").click()
+    wait_until(page, lambda: len(cards(page)) == 4, "the stroke drawn before the page was left")
+    settled(page)
+    assert rows()[:2] == both
+    assert len(rows()) == 4
+
+
+@contextmanager
+def busy(server: str) -> Iterator[None]:
+    """Two other visitors have the model paint without a pause."""
+    over = threading.Event()
+
+    def visit(n: int) -> None:
+        for seed in itertools.count(100 * (n + 1)):
+            if over.is_set():
+                return
+            strokes = Painting(MODEL, zoo.card(MODEL).default_layer, seed).add(Stroke("tree", shape="all", order="iou"))
+            Visitor(server, "paint", p=to_link(strokes)).close()
+
+    with ThreadPoolExecutor(2) as pool:
+        others = [pool.submit(visit, n) for n in range(2)]
+        try:
+            yield
+        finally:
+            over.set()
+        for other in others:
+            other.result()
+
+
 def test_twenty_quick_strokes_are_all_there_in_order(page: Page, server: str) -> None:
     open_page(page, server, "/paint?seed=6")
+    with busy(server):
+        twenty_quick_strokes(page)
+    wait_until(page, lambda: len(cards(page)) == 20, "twenty strokes in the history")
+    settled(page)
+    starts = [s.points[0][0] for s in painting(page).strokes]
+    assert starts == sorted(starts)
+    assert len(set(starts)) == 20
+
+
+def twenty_quick_strokes(page: Page) -> None:
     canvas = page.locator("canvas.upper-canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -143,11 +216,6 @@ def test_twenty_quick_strokes_are_all_there_in_order(page: Page, server: str) ->
         page.mouse.up()
         if n in (5, 11):
             page.wait_for_timeout(350)  # long enough that the server begins to paint while the next ones are drawn
-    wait_until(page, lambda: len(cards(page)) == 20, "twenty strokes in the history")
-    settled(page)
-    starts = [s.points[0][0] for s in painting(page).strokes]
-    assert starts == sorted(starts)
-    assert len(set(starts)) == 20
 
 
 def test_leaving_the_page_other_sizes_and_themes_lose_nothing(page: Page, server: str) -> None:
@@ -211,7 +279,7 @@ def test_a_real_stroke_of_the_tree_brush_makes_trees_for_the_judge(page: Page, s
     for seed in (0, 3, 4):
         open_page(page, server, f"/paint?seed={seed}")
         paint(page, [(60, 252), (180, 264)])
-        mask = mask_of(painting(page).strokes[0], (64, 64))
+        mask = mask_of(painting(page).strokes[0], zoo.card(MODEL).image_size)
         before, after = seen(judge, [pixels(page, "before"), pixels(page)], "tree")
         gains.append(float(after[mask].mean() - before[mask].mean()))
     assert np.mean(gains) > 0, gains

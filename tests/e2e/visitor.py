@@ -5,6 +5,7 @@ import base64
 import hashlib
 import io
 import json
+import time
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +25,7 @@ class Visitor:
 
     def __init__(self, address: str, page: str, **query: str) -> None:
         self.components: dict[str, tuple[str, Any]] = {}
+        self.came: dict[str, float] = {}  # when each component last got its data, by its id
         self.texts: list[str] = []
         self.page, self.query = page, urlencode(query)
         self._open = ExitStack()
@@ -50,6 +52,10 @@ class Visitor:
         data = self._find(key)[1][side].split(",", 1)[1]
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
 
+    def data(self, key: str) -> Any:
+        """What the page last gave a component, by the end of its key."""
+        return self._find(key)[1]
+
     def close(self) -> None:
         self._open.close()
 
@@ -74,6 +80,7 @@ class Visitor:
             component = element.bidi_component
             data = json.loads(component.json) if component.WhichOneof("data") == "json" else None
             self.components[component.id] = (component.id, data)
+            self.came[component.id] = time.perf_counter()
         elif what == "alert":
             self.texts.append(element.alert.body)
         elif what == "exception":
