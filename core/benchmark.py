@@ -29,7 +29,7 @@ from core.jobs import Report, no_report
 from core.scenes import WORLD_VERSION, paint_scene
 from core.store import Run, Store
 
-KIND, VERSION = "benchmark", 1
+KIND, VERSION = "benchmark", 2
 PHOTOS = ("rocket", "coffee", "astronaut", "motorcycle", "chelsea", "hubble", "camera", "grass")
 SCENE_SEEDS = range(20_000, 20_500)
 BINS = ((0.01, 0.05), (0.05, 0.15), (0.15, 0.40))
@@ -80,7 +80,10 @@ class Known:
     def mask(self, shape: tuple[int, int]) -> np.ndarray:
         """bool (H,W); the same every time."""
         rng = np.random.default_rng([20, self.number, list(holes.KINDS).index(self.kind), self.bin, self.repeat])
-        return holes.KINDS[self.kind](shape, float(rng.uniform(*BINS[self.bin])), rng)
+        share = float(rng.uniform(*BINS[self.bin]))
+        if self.kind == "object":
+            return holes.object_shape(shape, share, rng, objects(self.picture, shape))
+        return holes.KINDS[self.kind](shape, share, rng)
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,14 @@ def picture(name: str, size: int) -> np.ndarray:
     return np.asarray(cv2.resize(square, (size, size), interpolation=how))
 
 
+def objects(name: str, shape: tuple[int, int]) -> np.ndarray | None:
+    """The object labels (H,W) of an intact picture: known of world scenes, None of photos."""
+    if not name.startswith("scene "):
+        return None
+    labels = paint_scene(int(name.removeprefix("scene ")), min(max(shape), 256)).labels[0]
+    return np.asarray(cv2.resize(labels.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST))
+
+
 def measure(plan: Plan, *, store: Store | None = None, report: Report = no_report) -> Benchmark:
     """Fills every hole with every method; answers from the store where this plan is kept. Raises UnknownName, MissingPackage."""
     found = _stored(store, plan.run().key) if store is not None else None
@@ -159,13 +170,14 @@ def measure(plan: Plan, *, store: Store | None = None, report: Report = no_repor
         inpaint.get(name)
     started, cases = time.perf_counter(), plan.cases
     scores = np.full((len(plan.methods), len(METRICS), len(cases)), np.nan)
-    truth, shown = np.empty(0), ""
+    truth, drawn = np.empty(0), ""
     for n, case in enumerate(cases):
         report(n, len(cases), case.picture)
-        if case.picture != shown:
-            truth, shown = picture(case.picture, plan.size), case.picture
+        if case.picture != drawn:
+            truth, drawn = picture(case.picture, plan.size), case.picture
+        mask = case.mask((plan.size, plan.size))
         for m, name in enumerate(plan.methods):
-            scores[m, :, n] = _scored(name, truth, case.mask((plan.size, plan.size)))
+            scores[m, :, n] = _scored(name, truth, mask)
     worst = _worst(scores)
     strips = [_strip(plan, cases[n], name) for name, row in zip(plan.methods, worst, strict=True) for n in row]
     thumbs = np.frombuffer(b"".join(strips), np.uint8)
@@ -214,13 +226,17 @@ def _worst(scores: np.ndarray) -> np.ndarray:
     return np.argsort(-behind, axis=1, kind="stable")[:, :WORST]
 
 
+def fills(plan: Plan, case: Known, names: Sequence[str]) -> list[np.ndarray]:
+    """The hole's picture with the hole grey, then the fills of the named methods, made anew: uint8 (size,size,3) each."""
+    truth, mask = picture(case.picture, plan.size), case.mask((plan.size, plan.size))
+    made = [fill_hole(inpaint.get(name), truth, mask, grow=0, feather=0).image for name in names]
+    return [np.where(mask[..., None], np.uint8(128), truth), *made]
+
+
 def _strip(plan: Plan, case: Known, name: str) -> bytes:
     """JPEG of truth | hole | fill."""
-    truth = picture(case.picture, plan.size)
-    mask = case.mask((plan.size, plan.size))
-    holed = np.where(mask[..., None], np.uint8(128), truth)
-    out = fill_hole(inpaint.get(name), truth, mask, grow=0, feather=0).image
-    parts = [cv2.resize(p, (THUMB, THUMB), interpolation=cv2.INTER_AREA) for p in (truth, holed, out)]
+    parts = [cv2.resize(p, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+             for p in (picture(case.picture, plan.size), *fills(plan, case, [name]))]
     return encode(np.hstack(parts), "JPEG", quality=85)
 
 
@@ -322,6 +338,17 @@ def order(benchmark: Benchmark, metric: str, **chosen: Any) -> list[str]:
     return sorted(medians, key=lambda m: -float(goodness(metric, np.array([medians[m].median]))[0]))
 
 
+def telling(benchmark: Benchmark, fog: str, other: str) -> int | None:
+    """The hole on which SSIM prefers `fog` most to `other`, although the texture of `other` is within a quarter of the truth's.
+
+    Its number; None when there is no such hole.
+    """
+    texture, fogs = benchmark.values(other, "texture"), benchmark.values(fog, "texture")
+    gap = benchmark.values(fog, "hole_ssim") - benchmark.values(other, "hole_ssim")
+    gap = np.where((np.abs(texture - 1) < 0.25) & (fogs < 0.25) & (gap > 0), gap, -1.0)
+    return int(np.argmax(gap)) if gap.max(initial=-1.0) > 0 else None
+
+
 def as_rows(benchmark: Benchmark, shown: Sequence[str] = METRICS, **chosen: Any) -> list[dict[str, Any]]:
     """One row a method: its name, and for each metric `metric`, `metric low`, `metric high`, `n`."""
     tables = {k: summary(benchmark, k, **chosen) for k in shown}
@@ -336,7 +363,7 @@ def as_rows(benchmark: Benchmark, shown: Sequence[str] = METRICS, **chosen: Any)
 
 
 def as_text(benchmark: Benchmark) -> str:
-    """The table for a terminal: medians with intervals, then who wins by SSIM and by texture."""
+    """The table for a terminal: medians with intervals by size of hole, then duels and orders by SSIM and by texture."""
     shown = ("hole_psnr", "hole_ssim", "hole_mae", "gmsd", "texture", "seam", "cpu")
     lines = [f"{len(benchmark.cases)} holes in {len(benchmark.plan.pictures)} pictures of {benchmark.plan.size} px; median "
              f"[95 % over pictures]; {benchmark.machine}", ""]
@@ -347,6 +374,15 @@ def as_text(benchmark: Benchmark) -> str:
         for name in benchmark.plan.methods:
             cells = [_cell(tables[k].get(name)) for k in shown]
             lines.append(f"{name:<15}" + "".join(f"{c:>22}" for c in cells))
+        lines.append("")
+    for metric in ("hole_ssim", "texture"):
+        won = wins(benchmark, metric)
+        lines.append(f"duels by {metrics.REGISTRY[metric].title}: how often the row beats the column on one of {won.n} holes "
+                     "(* the 95 % interval excludes one half)")
+        lines.append(" " * 15 + "".join(f"{name:>15}" for name in won.methods))
+        for name, shares, sure in zip(won.methods, won.share, won.sure(), strict=True):
+            lines.append(f"{name:<15}" + "".join(f"{'–' if name == other else f'{s:.0%}' + '*' * bool(t):>15}" for other, s, t
+                                                in zip(won.methods, shares, sure, strict=True)))
         lines.append("")
     lines.append("best to worst by SSIM:    " + ", ".join(order(benchmark, "hole_ssim")))
     lines.append("best to worst by texture: " + ", ".join(order(benchmark, "texture")))

@@ -28,6 +28,23 @@ def test_hole_has_the_asked_share_and_is_the_same_every_time(kind, share):
     assert not np.array_equal(made[0], holes.KINDS[kind]((96, 120), share, np.random.default_rng(6)))
 
 
+def test_object_shape_lies_where_no_such_thing_is(monkeypatch):
+    """Trees stand in the left half only: a tree's outline goes right, whatever the dice say."""
+    from core.scenes import IDS
+
+    monkeypatch.setattr(holes, "SILHOUETTES", ("tree",))
+    labels = np.zeros((96, 120), int)
+    labels[:, :60] = IDS["tree"]
+    for seed in range(6):
+        mask = holes.object_shape((96, 120), 0.03, np.random.default_rng(seed), labels)
+        assert not (mask & (labels > 0)).any()
+
+
+def test_labels_are_known_of_scenes_and_not_of_photos():
+    assert b.objects("scene 20000", (96, 96)).shape == (96, 96)
+    assert b.objects("rocket", (96, 96)) is None
+
+
 def test_strokes_are_thinner_than_blobs_of_the_same_area():
     import cv2
 
@@ -156,11 +173,33 @@ def test_the_lesson_ssim_ranks_fog_over_right_texture():
     assert b.order(found, "texture")[0] == "patchmatch"
 
 
+def test_telling_hole_is_where_ssim_prefers_fog_to_the_right_texture():
+    found = planted({"fog": [0.0] * 18, "good": [0.0] * 18})
+    fog, good = (found.scores[m] for m in range(2))
+    at = {k: b.METRICS.index(k) for k in ("hole_ssim", "texture")}
+    fog[at["texture"]], good[at["texture"]] = 0.05, 1.0
+    fog[at["hole_ssim"]], good[at["hole_ssim"]] = 0.5, 0.6
+    assert b.telling(found, "fog", "good") is None
+    fog[at["hole_ssim"], 3], fog[at["hole_ssim"], 7] = 0.7, 0.9
+    assert b.telling(found, "fog", "good") == 7
+    good[at["texture"], 7] = 2.0  # not the right texture
+    assert b.telling(found, "fog", "good") == 3
+
+
+def test_fills_differ_from_the_truth_in_the_hole_only():
+    case = TINY.cases[0]
+    truth, mask = b.picture(case.picture, TINY.size), case.mask((TINY.size, TINY.size))
+    for image in b.fills(TINY, case, TINY.methods):
+        assert np.array_equal(image[~mask], truth[~mask])
+        assert (image[mask] != truth[mask]).any()
+
+
 def test_table_of_the_command_names_every_method(result):
     text = b.as_text(result)
     assert "telea" in text
     assert "15% to 40%" in text
     assert "best to worst by SSIM" in text
+    assert "duels by Texture" in text
 
 
 # --- the command ------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Holes of known shape and size for measuring: blobs, strokes, and silhouettes of objects.
 
-Each is a function (shape, share, rng) -> bool mask with `share` of the picture's pixels, the same for the same rng state.
+Each is a function (shape, share, rng) -> bool mask with `share` of the picture's pixels, the same for the same rng state; that of
+objects also takes the picture's own labels, to keep away from things of its kind.
 """
 from __future__ import annotations
 
@@ -9,12 +10,13 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-Maker = Callable[[tuple[int, int], float, np.random.Generator], np.ndarray]
+Maker = Callable[..., np.ndarray]
 
 ROUGHNESS = 0.6
 SILHOUETTES = ("tree", "building", "person", "bench", "lamp", "fence", "cloud")
 SOURCE_SEEDS = range(9_000_000, 9_000_400)
 SOURCE_SIDE = 128
+PLACES = 24
 
 
 def blob(shape: tuple[int, int], share: float, rng: np.random.Generator) -> np.ndarray:
@@ -45,25 +47,33 @@ def stroke(shape: tuple[int, int], share: float, rng: np.random.Generator) -> np
     return _lowest(cv2.distanceTransform(line, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), share)
 
 
-def object_shape(shape: tuple[int, int], share: float, rng: np.random.Generator) -> np.ndarray:
-    """The outline of a thing of the painted world (a tree, a person, a church), at a place where that thing is not."""
+def object_shape(shape: tuple[int, int], share: float, rng: np.random.Generator, objects: np.ndarray | None = None) -> np.ndarray:
+    """The outline of a thing of the painted world (a tree, a person, a church), at a place where no such thing is.
+
+    objects: the picture's own object labels (H,W), where they are known: of 24 places the one with fewest of the thing's pixels.
+    """
     want = share * shape[0] * shape[1]
     while True:
-        outline = _silhouette(rng)
+        label, outline = _silhouette(rng)
         scale = np.sqrt(want / outline.sum())
         size = np.maximum(1, np.rint(np.array(outline.shape) * scale)).astype(int)
         if (size >= np.array(shape)).any():
             continue
         small = cv2.resize(outline.astype(np.float32), (int(size[1]), int(size[0])), interpolation=cv2.INTER_LINEAR) > 0.5
-        top, left = (int(rng.integers(0, n - m + 1)) for n, m in zip(shape, small.shape, strict=True))
+        height, width = small.shape
+        places = rng.integers(0, (shape[0] - height + 1, shape[1] - width + 1), (PLACES, 2)).tolist()
+        if objects is not None:
+            same = objects == label
+            places.sort(key=lambda p: int((same[p[0]: p[0] + height, p[1]: p[1] + width] & small).sum()))
+        top, left = places[0]
         mask = np.zeros(shape, bool)
-        mask[top: top + small.shape[0], left: left + small.shape[1]] = small
+        mask[top: top + height, left: left + width] = small
         if mask.any():
             return mask
 
 
-def _silhouette(rng: np.random.Generator) -> np.ndarray:
-    """One connected thing of a scene, cut to its bounding box: bool (h,w)."""
+def _silhouette(rng: np.random.Generator) -> tuple[int, np.ndarray]:
+    """One connected thing of a scene: its label, and its pixels cut to their bounding box, bool (h,w)."""
     from core.scenes import IDS, paint_scene
 
     while True:
@@ -75,7 +85,7 @@ def _silhouette(rng: np.random.Generator) -> np.ndarray:
         largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
         x, y, w, h, area = (int(v) for v in stats[largest])
         if area >= 60:
-            return parts[y: y + h, x: x + w] == largest
+            return IDS[name], parts[y: y + h, x: x + w] == largest
 
 
 def _grid(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

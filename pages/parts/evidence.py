@@ -81,20 +81,38 @@ def short(name: str) -> str:
 def lesson(found: Benchmark) -> None:
     """PSNR and SSIM reward fog: two rankings of the same fills, and one hole to look at."""
     st.subheader("Which score would you believe?", anchor=False)
-    by_ssim, by_texture = (benchmark.order(found, k) for k in ("hole_ssim", "texture"))
-    if "harmonic" not in by_ssim or "harmonic" not in by_texture:
+    by_psnr, by_ssim, by_texture = orders = [benchmark.order(found, k) for k in ("hole_psnr", "hole_ssim", "texture")]
+    if any("harmonic" not in names for names in orders):
         return
-    at = by_ssim.index("harmonic") + 1, by_texture.index("harmonic") + 1
+    at = [names.index("harmonic") + 1 for names in orders]
     best = next((m for m in by_texture if m.startswith("patchmatch")), by_texture[0])
     st.markdown(f"The harmonic fill is fog: the smoothest surface that fits the edge. Over the same {len(found.cases)} holes it "
-                f"is **number {at[0]} of {len(by_ssim)} by SSIM** and **number {at[1]} by texture**; {title(best)} is number "
-                f"{by_ssim.index(best) + 1} by SSIM and {by_texture.index(best) + 1} by texture. Scores that compare pixel by "
-                "pixel prefer the mean of all possible fills to one good fill in another place. No single number orders these "
-                "methods.")
+                f"is **number {at[0]} of {len(by_psnr)} by PSNR, number {at[1]} by SSIM** and **number {at[2]} by texture**; "
+                f"{title(best)} is number {by_psnr.index(best) + 1}, {by_ssim.index(best) + 1} and {by_texture.index(best) + 1}. "
+                "Scores that compare pixel by pixel prefer the mean of all possible fills to one good fill in another place. No "
+                "single number orders these methods.")
+    example(found, best)
     left, right = st.columns(2, gap="large")
     for place, metric in ((left, "hole_ssim"), (right, "texture")):
         with place:
             _bars(found, metric)
+
+
+def example(found: Benchmark, best: str) -> None:
+    """One hole on which SSIM prefers the fog, to look at."""
+    number = benchmark.telling(found, "harmonic", best)
+    if number is None:
+        return
+    names = ("harmonic", best)
+    holed, *made = state.remember("holes.example", (found.run.key, number, best),
+                                   lambda: benchmark.fills(found.plan, found.cases[number], names))
+    one, two, three = st.columns(3, gap="medium")
+    with one:
+        gallery.show(holed, f"The hole, in {found.cases[number].picture}", side=256)
+    for place, name, fill in zip((two, three), names, made, strict=True):
+        with place:
+            ssim, texture = (found.values(name, k)[number] for k in ("hole_ssim", "texture"))
+            gallery.show(fill, f"{title(name)}: SSIM {ssim:.2f}, texture {texture:.2f}", side=256)
 
 
 def _bars(found: Benchmark, metric: str) -> None:
@@ -158,7 +176,7 @@ def duels(found: Benchmark, **where: Any) -> None:
                          plot_bgcolor="rgba(0,0,0,0)", font_size=14)
     figure.update_traces(textfont={"size": 14, "color": "#FFFFFF"})
     figure.update_yaxes(autorange="reversed", automargin=True, tickfont_size=14)
-    figure.update_xaxes(automargin=True, tickangle=0, side="top", tickfont_size=14)
+    figure.update_xaxes(automargin=True, tickangle=-35, side="top", tickfont_size=14)
     charts.show(figure, "holes.duels", alt=f"How often each method beats each other by {metrics.REGISTRY[metric].title}")
     st.caption(f"Row beats column on this share of {won.n} holes (PM: PatchMatch, N–S: Navier–Stokes). A dot: the 95 % interval "
                "includes one half, so it may be chance.")
