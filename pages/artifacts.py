@@ -17,7 +17,7 @@ from pages.parts import charts, frame, gallery, job_panel, pickers, state
 
 A_PAGE, TILE, TILES, BIG, ROW = 20, 112, 4, 168, 6
 NAMES = {title: name for name, title in figures.NAMES.items()}
-DIGITS = {"frechet": 2, "kernel": 3, "precision": 3, "recall": 3}
+DIGITS = {"frechet": 2, "kernel": 3, "precision": 3, "recall": 3, "fid": 1}
 
 
 def found_scores() -> ArtifactScores | None:
@@ -88,7 +88,8 @@ def outcome(q: Quality) -> None:
                 f"**{after:.2f}**; with as many random units off it is {mean:.2f} ({low:.2f} to {high:.2f}). That is {verdict}.")
     left, right = st.columns(2, gap="large")
     with left:
-        name = NAMES[st.segmented_control("Figure", list(NAMES), default=next(iter(NAMES)), required=True, key="figure",
+        known = [title for title, name in NAMES.items() if name in q.names]
+        name = NAMES[st.segmented_control("Figure", known, default=known[0], required=True, key="figure",
                                           label_visibility="collapsed")]
         charts.show(figures.quality_figure(q, name), key="quality", alt=quality_text(q, name))
     with right:

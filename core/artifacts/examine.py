@@ -44,6 +44,7 @@ def try_without(model: str, layer: str, units: Sequence[int], *, images: int = 2
     from core import zoo
     from core.artifacts import reference
     from core.artifacts.quality import quality
+    from core.metrics import inception
 
     if not reference.source(model):
         raise BadInput(f"there are no real pictures to compare {model} with; put some into {reference.folder(model)}")
@@ -51,8 +52,7 @@ def try_without(model: str, layer: str, units: Sequence[int], *, images: int = 2
     real = reference.pictures(model, generator.image_size, QUALITY_REALS)
     assert real is not None
     return quality(generator, pair(model, device=device)[1], layer, units, real, images=images, draws=draws,
-                   reference=reference.source(model), report=report, store=store)
-
+                   reference=reference.source(model), inception=inception.load(generator.device), report=report, store=store)
 
 
 def bundle(store: Store, *, model: str = "scenes", layer: str = "", images: int = 1000, report: Report = no_report) -> Quality:

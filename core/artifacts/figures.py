@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 from core.artifacts.results import ArtifactScores, Quality
 from core.causal.figures import COLOURS, GRID, blank
 
-NAMES = {"frechet": "Fréchet distance", "kernel": "kernel distance", "precision": "precision", "recall": "recall"}
-BETTER = {"frechet": "lower", "kernel": "lower", "precision": "higher", "recall": "higher"}
+NAMES = {"frechet": "Fréchet distance", "kernel": "kernel distance", "precision": "precision", "recall": "recall", "fid": "FID"}
+BETTER = {"frechet": "lower", "kernel": "lower", "precision": "higher", "recall": "higher", "fid": "lower"}
 
 
 def quality_figure(outcome: Quality, name: str = "frechet", *, height: int = 380) -> go.Figure:

@@ -19,6 +19,7 @@ MEANING = {
     "shift": "distance between their means, in standard deviations",
 }
 FIGURES = ("frechet", "kernel", "precision", "recall")
+FID = "fid"               # measured besides where the user has the weights of the network it needs (core/metrics/inception.py)
 SETS = ("random", "worst")
 
 
@@ -67,6 +68,11 @@ class Quality:
     def draws(self) -> int:
         """Number of random draws."""
         return len(next(iter(self.figures.values()))) - 2
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The figures that were measured."""
+        return tuple(self.real)
 
     def untouched(self, name: str, which: str = "random") -> float:
         """The figure of the generator as it is."""
@@ -129,6 +135,7 @@ def rank(values: np.ndarray) -> np.ndarray:
 def quality_of(saved: Saved) -> Quality:
     """A stored run as a record."""
     p, a = saved.run.params, saved.arrays
+    names = [f for f in (*FIGURES, FID) if f"real_{f}" in a]
     return Quality(saved.run, p["layer"], tuple(p["units"]), int(p["images"]), int(p["reals"]),
-                   {(s, f): a[f"{s}_{f}"] for s in SETS for f in FIGURES}, {f: float(a[f"real_{f}"]) for f in FIGURES},
+                   {(s, f): a[f"{s}_{f}"] for s in SETS for f in names}, {f: float(a[f"real_{f}"]) for f in names},
                    {s: a[f"{s}_seeds"] for s in SETS}, {k.removeprefix("row_"): v for k, v in a.items() if k.startswith("row_")})

@@ -78,7 +78,7 @@ def export(found: ArtifactScores, outcome: Quality | None, out: Path) -> None:
     runs = {"scores": found.run.as_dict()}
     if outcome is not None:
         _write(out / "quality.csv", outcome.table())
-        for name in figures.NAMES:
+        for name in outcome.names:
             figures.quality_figure(outcome, name).write_html(out / f"{name}.html", include_plotlyjs=True)
         for which in ("random", "worst"):
             for when in ("before", "after"):

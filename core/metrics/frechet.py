@@ -15,6 +15,11 @@ from core.errors import BadInput
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
     """|μa − μb|² + tr(Σa + Σb − 2 (Σa Σb)^½) of (N,D) and (M,D) descriptors (Heusel et al. 2017, eq. 6). Raises BadInput."""
     a, b = _descriptors(a, b)
+    if max(len(a), len(b)) < a.shape[1]:  # fewer pictures than dimensions: tr (Σa Σb)^½ is the sum of singular values of A Bᵀ
+        da, db = (x - x.mean(0) for x in (a, b))
+        da, db = da / np.sqrt(len(a) - 1), db / np.sqrt(len(b) - 1)
+        shared = np.linalg.svd(da @ db.T, compute_uv=False).sum()
+        return max(0.0, float(np.square(a.mean(0) - b.mean(0)).sum() + np.square(da).sum() + np.square(db).sum() - 2 * shared))
     cov_a, cov_b = np.cov(a, rowvar=False).reshape(a.shape[1], -1), np.cov(b, rowvar=False).reshape(b.shape[1], -1)
     root = _root(cov_a)
     cross = np.linalg.eigvalsh(root @ cov_b @ root).clip(0)  # same eigenvalues as Σa Σb, and symmetric

@@ -121,6 +121,18 @@ def test_a_set_against_itself_is_perfect() -> None:
     assert found["precision"] == found["recall"] == 1
 
 
+def test_a_network_of_ones_own_gives_the_fid_besides(generator: toys.ToyGenerator, segmenter: toys.ToySegmenter, store: Store) -> None:
+    def colours(images: torch.Tensor) -> torch.Tensor:
+        return images.mean((2, 3))
+
+    plain = quality(generator, segmenter, "layer1", [toys.SMEAR], real_pictures(40), images=20, draws=2, store=store)
+    found = quality(generator, segmenter, "layer1", [toys.SMEAR], real_pictures(40), images=20, draws=2, inception=colours, store=store)
+    assert found.names == (*plain.names, "fid")
+    assert found.off("fid", "worst") < found.untouched("fid", "worst")
+    assert found.untouched("frechet") == plain.untouched("frechet")
+    assert {row["figure"] for row in found.table()} == {"frechet", "kernel", "precision", "recall", "fid"}
+
+
 def test_sets_that_cannot_be_tested_are_refused(generator: toys.ToyGenerator, segmenter: toys.ToySegmenter) -> None:
     for units in ([], [99], list(range(6))):
         with pytest.raises(BadInput, match="choose 1 to 4 units"):
