@@ -36,6 +36,7 @@ from core.paint import (
     trusted,
 )
 from core.paint.document import MAX_SEED
+from core.segment.vocabulary import brush_labels, read_mapping
 from core.units import Ranking, UnitSet
 from core.zoo import published
 from pages.parts import canvas, cards, colours, easel, frame, gallery, pickers, state, window, wipe
@@ -247,13 +248,22 @@ def own_sets() -> dict[str, UnitSet]:
     return out
 
 
+def brushes_by_label(d: Dissection | None) -> dict[str, str]:
+    """Name of a class -> which of the seven brushes it is: its own, or for another vocabulary the one that the mapping file says."""
+    try:
+        return {label.name: brush for brush, label in (brush_labels(d.labels) if d is not None else {}).items()}
+    except GanLabError:  # a mapping file of one's own that is damaged; `settings` says so
+        return {label.name: label.name for label in d.labels if label.name in CLASSES} if d is not None else {}
+
+
 def brush_cards(d: Dissection | None, sets: dict[str, UnitSet], chosen: str) -> list[Card]:
-    known = [label.name for label in d.labels[1:]] if d is not None else []
-    shown = [c for c in CLASSES if c in known]
-    if not chosen.startswith("set:") and chosen not in shown:
-        shown.append(chosen)
-    out = [Card(c, c, colour=colours.BRUSH_COLOURS.get(c, colours.NEUTRAL), letter=LETTERS.get(c, ""), on=c == chosen,
-                title=f"Brush: {c}" + (f" (key {LETTERS[c]})" if c in LETTERS else "")) for c in shown]
+    brush_of = brushes_by_label(d)
+    shown = dict(brush_of) if chosen.startswith("set:") else {**brush_of, chosen: brush_of.get(chosen, chosen)}
+    out = []
+    for name, brush in shown.items():
+        title = f"Brush: {name}" + (f", as {brush}" if brush != name else "")
+        out.append(Card(name, name, colour=colours.BRUSH_COLOURS.get(brush, colours.NEUTRAL), letter=LETTERS.get(brush, ""),
+                        on=name == chosen, title=title + (f" (key {LETTERS[brush]})" if brush in LETTERS else "")))
     return out + [Card(f"set:{name}", f"{name} · {len(s.units)} units", colour=colours.NEUTRAL, on=f"set:{name}" == chosen,
                        title=f"Brush: your unit set {name} of {s.layer}") for name, s in sets.items()]
 
@@ -269,11 +279,16 @@ def pick_class() -> None:
 
 def settings(d: Dissection | None, narrow: bool) -> tuple[Style, str, float]:
     """Brush, mode, tool, size, number of units, strength: the style of the next stroke, its tool and its width in pixels."""
+    try:
+        read_mapping()
+    except GanLabError as error:
+        frame.failed(error, "The file of GAN_DISSECTION_BRUSHES is not used")
     sets = own_sets()
     chosen = state.get("paint.brush")
     known = [label.name for label in d.labels[1:]] if d is not None else []
     if (chosen not in known) and not (chosen.startswith("set:") and chosen[4:] in sets):
-        chosen = next((c for c in ("tree", *CLASSES) if c in known), known[0] if known else f"set:{next(iter(sets))}")
+        ready = {brush: name for name, brush in brushes_by_label(d).items()}
+        chosen = ready.get("tree") or next(iter(ready.values()), known[0] if known else f"set:{next(iter(sets))}")
         state.put("paint.brush", chosen)
     cards.row(brush_cards(d, sets, chosen), "paint_brushes", label="Brushes", wrap=True, on_pick=pick_brush)
     unit_set = sets.get(chosen[4:]) if chosen.startswith("set:") else None
@@ -426,9 +441,10 @@ def history(before: np.ndarray) -> None:
     chosen = state.get("paint.step")
     chosen = chosen if chosen is not None and chosen < len(painting.strokes) else None
     dimmed = (before * 0.6).astype(np.uint8)
+    brush_of = brushes_by_label(dissection_of(painting))
     items = []
     for i, s in enumerate(painting.strokes):
-        colour = colours.BRUSH_COLOURS.get(s.brush, colours.NEUTRAL)
+        colour = colours.BRUSH_COLOURS.get(brush_of.get(s.brush, s.brush), colours.NEUTRAL)
         face = gallery.tinted(dimmed, mask_of(s, before.shape[:2]), colour, 0.8 if s.mode == "draw" else 0.4)
         items.append(Card(str(i), f"{i + 1} {'+' if s.mode == 'draw' else '−'} {s.brush}", picture=thumbnail(face),
                           on=i == chosen, dim=s.hidden,

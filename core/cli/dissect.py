@@ -25,7 +25,7 @@ COLUMNS = ("unit", "label", "category", "iou", "iqr", "level", "top_seeds")
 @click.option("--layers", default="all", show_default=True, help="Layer names with commas between them, or all.")
 @click.option("--images", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="Images that measure.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json and units.csv of each layer.")
-@click.option("--segmenter", help="Chooses the labels; by default the model's own.")
+@click.option("--segmenter", help="Chooses the labels, several with + between them; by default the model's own.")
 @click.option("--quantile", type=float, default=0.01, show_default=True, help="Share of pixels above a unit's level.")
 @click.option("--threshold", type=click.Choice(["quantile", "iqr"]), default="quantile", show_default=True,
               help="How a unit's level is chosen; both are computed, this is the one shown.")

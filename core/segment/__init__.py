@@ -2,6 +2,7 @@
 
     from core import segment
     s = segment.load("scenes")             # the bundled dissector; "scenes-judge" is the one that only ever scores
+    segment.load("upernet+concepts-mine-1a2b3c4d")   # several as one: labels of the same name and category are one label
     segment.names()                        # those that can be used here; segment.cards() tells what else could be fetched
 """
 from __future__ import annotations
@@ -75,7 +76,11 @@ def for_model(model: str) -> tuple[str, ...]:
 
 
 def load(name: str, device: str = "auto") -> Segmenter:
-    """A segmenter by name, ready to use. Raises UnknownName, MissingWeights, MissingPackage, BadFile."""
+    """A segmenter by name, or several with "+" between them as one. Raises UnknownName, MissingWeights, MissingPackage, BadFile."""
+    if "+" in name:
+        from core.segment.vocabulary import Merged
+
+        return Merged([load(part, device) for part in name.split("+")])
     if name.startswith(CONCEPTS):
         from core.segment.saved import load_saved
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,8 +83,14 @@ def _nearest(m: Tensor, size: tuple[int, ...]) -> Tensor:
     return m if tuple(m.shape[2:]) == size else F.interpolate(m.double(), size=size, mode="nearest-exact").long()
 
 
-def read_mapping(path: Path = MAPPING) -> dict[str, tuple[str, ...]]:
+def mapping_file() -> Path:
+    """The mapping in use: the file that GAN_DISSECTION_BRUSHES names, else the one that ships."""
+    return Path(os.environ.get("GAN_DISSECTION_BRUSHES", "") or MAPPING).expanduser()
+
+
+def read_mapping(path: Path | None = None) -> dict[str, tuple[str, ...]]:
     """A mapping file: JSON, brush -> label names, best first. Raises BadFile, UnknownName for a brush that does not exist."""
+    path = path or mapping_file()
     try:
         data = json.loads(path.read_text())
         found = {str(brush): tuple(str(n) for n in names) for brush, names in data.items() if isinstance(names, list)}

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from core import segment
 from core.errors import BadFile, UnknownName
 from core.scenes.labels import LABELS as SCENE_LABELS
 from core.segment import Label, Segmenter
@@ -59,6 +60,16 @@ def test_merged_segmenter_shows_every_channel_in_one_numbering() -> None:
         s.scores(images, 99)
 
 
+def test_names_with_a_plus_are_one_segmenter() -> None:
+    s = segment.load("scenes+scenes-judge", "cpu")
+    one, other = (segment.load(name, "cpu") for name in ("scenes", "scenes-judge"))
+    assert [(x.name, x.category) for x in s.labels] == [(x.name, x.category) for x in one.labels]
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert torch.equal(s(images), torch.cat([one(images), other(images)], 1))
+    with pytest.raises(UnknownName, match="nothing"):
+        segment.load("scenes+nothing")
+
+
 def test_the_bundled_world_has_all_seven_brushes() -> None:
     found = brush_labels(SCENE_LABELS)
     assert {brush: label.name for brush, label in found.items()} == {brush: brush for brush in BRUSHES}
@@ -70,7 +81,11 @@ def test_another_vocabulary_has_those_it_can() -> None:
     assert brush_labels(labels, {"dome": ["car"]}) == {"dome": labels[3]}
 
 
-def test_mapping_file_of_ones_own(tmp_path: Path) -> None:
+def test_mapping_file_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m.json").write_text('{"dome": ["car"]}')
+    monkeypatch.setenv("GAN_DISSECTION_BRUSHES", str(tmp_path / "m.json"))
+    car = Label(1, "car", "object")
+    assert brush_labels([Label(0, "-", ""), car]) == {"dome": car}
     (tmp_path / "m.json").write_text('{"tree": ["bush"]}')
     assert read_mapping(tmp_path / "m.json") == {"tree": ("bush",)}
     (tmp_path / "m.json").write_text('{"shrub": ["bush"]}')
