@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core import dissect, zoo
-from core.paint import Painting, Stroke, paint, stored_rankings, to_link
+from core.paint import Painting, Stroke, from_link, paint, stored_rankings, to_link
 from core.store import Store
 from tests.e2e.visitor import Visitor, digest
 
@@ -52,10 +52,43 @@ def test_eight_people_at_once_each_get_their_own_picture(server: str, expected: 
             visitor.close()
 
 
-def stroke_object(colour: str) -> dict[str, Any]:
+TREE = "#" + "".join(f"{c & 0xF0:02x}" for c in (0x00, 0x9E, 0x73)) + "a0"  # tree, draw, the first settings of a visit
+
+
+def stroke_object(colour: str, y: int = 200) -> dict[str, Any]:
     """A free stroke as the canvas sends it, in canvas pixels."""
-    return {"type": "Path", "originX": "center", "originY": "center", "left": 150, "top": 200, "width": 100, "height": 0,
-            "stroke": colour, "strokeWidth": 48, "path": [["M", 100, 200], ["L", 200, 200]]}
+    return {"type": "Path", "originX": "center", "originY": "center", "left": 150, "top": y, "width": 100, "height": 0,
+            "stroke": colour, "strokeWidth": 48, "path": [["M", 100, y], ["L", 200, y]]}
+
+
+def drawing(*objects: dict[str, Any]) -> dict[str, Any]:
+    return {"drawing": {"raw": {"objects": list(objects)}, "data": None}}
+
+
+def test_eight_people_who_draw_at_once_keep_their_own_strokes_and_all_finish(server: str) -> None:
+    def draw(n: int) -> Visitor:
+        visitor = Visitor(server, "paint", model=MODEL, layer=LAYER, seed=str(20 + n))
+        objects = []
+        for y in (60 + 10 * n, 330 - 10 * n):
+            objects.append(stroke_object(TREE, y))
+            visitor.rerun(paint_canvas_scenes=drawing(*objects))
+        return visitor
+
+    with ThreadPoolExecutor(8) as pool:
+        visitors = list(pool.map(draw, range(8)))
+    store, generator = Store(), zoo.load(MODEL, "cpu")
+    d = dissect.load(store, MODEL, LAYER)
+    try:
+        for n, visitor in enumerate(visitors):
+            painted = from_link(visitor.data("paint_window")["query"]["p"])
+            assert painted.seed == 20 + n
+            high, low = (s.points[0][1] for s in painted.strokes)
+            step = (high + low) / 39  # ten canvas pixels in image pixels
+            assert [round(y / step) for y in (high, low)] == [6 + n, 33 - n]
+            assert near(visitor.picture(), paint(generator, painted, d, stored_rankings(painted, store)).image)
+    finally:
+        for visitor in visitors:
+            visitor.close()
 
 
 def test_two_people_never_see_each_others_strokes(server: str) -> None:
@@ -63,8 +96,7 @@ def test_two_people_never_see_each_others_strokes(server: str) -> None:
     try:
         plain = digest(one.picture())
         assert digest(two.picture()) == plain
-        colour = "#" + "".join(f"{c & 0xF0:02x}" for c in (0x00, 0x9E, 0x73)) + "a0"  # tree, draw, the first settings of a visit
-        one.rerun(paint_canvas_scenes={"drawing": {"raw": {"objects": [stroke_object(colour)]}, "data": None}})
+        one.rerun(paint_canvas_scenes=drawing(stroke_object(TREE)))
         assert digest(one.picture()) != plain
         two.rerun()
         assert digest(two.picture()) == plain
