@@ -1,7 +1,8 @@
 """Ratios of the dissection engine against making and segmenting the same pictures once: `python tests/bench/bench_dissect.py`.
 
 Every number is a ratio of two things that alternate in one process (medians over --repeat); seconds of a shared machine mean
-little. CPU time is shown beside wall time. --only runs one part: forward, published, counting, memory or scaling.
+little. CPU time is shown beside wall time. --only runs one part: forward, published, counting, memory or scaling; --images 1000
+is the full size (1000 + 200 images), the default a fifth of it.
 """
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import argparse
 import resource
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +27,7 @@ from core.dissect.engine import Source
 from core.errors import MissingWeights
 from core.segment import Label
 from core.stats import CrossCounts, label_map, resampling
+from core.store import Store
 from core.zoo.generator import ChainGenerator, Generator
 from core.zoo.proggan import ProgGANNet
 
@@ -177,63 +180,105 @@ def bench_counting(repeat: int) -> None:
         print(f"  {t:>3} levels: straightforward / engine {ratio:>7.0f} ×   equal integers: {equal}")
 
 
+class Canned:
+    """A generator of one layer that gives the same maps and picture again and again, a little shifted, at no cost."""
+
+    name = fingerprint = "canned"
+    z_dim, device = 4, torch.device("cpu")
+
+    def __init__(self, acts: torch.Tensor, side: int = 64) -> None:
+        self._acts, self.image_size = acts, (side, side)
+        self.layers = (zoo.LayerInfo("layer", acts.shape[1], (acts.shape[2], acts.shape[3])),)
+        noise = torch.randn(1, 3, side // 8, side // 8, generator=torch.Generator().manual_seed(0))
+        self._picture = torch.nn.functional.interpolate(noise, (side, side), mode="bicubic").clamp(-1, 1)
+
+    def z_for_seeds(self, seeds: Sequence[int]) -> torch.Tensor:
+        return torch.tensor([[float(s)] * 4 for s in seeds])
+
+    def span(self, x: torch.Tensor, start: str | None, stop: str | None, z: torch.Tensor | None = None) -> torch.Tensor:
+        return self._acts[:len(x)] + x[:, :1, None, None].sin() if stop else self._picture.repeat(len(x), 1, 1, 1)
+
+
+class CannedLabels:
+    """The segmenter of Canned."""
+
+    name = fingerprint = "canned"
+
+    def __init__(self, segs: np.ndarray, labels: tuple[Label, ...]) -> None:
+        self._segs, self.labels = torch.from_numpy(segs), labels
+
+    def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+        return self._segs[:len(pictures)]
+
+
 def bench_memory(images: int) -> None:
-    """Peak memory above the models while the 256-px architecture's layer4 streams; activations are random, the rest is real."""
+    """Peak memory above the models while the 256-px architecture's layer4 streams into the store, thumbnails and all;
+    activations are random and cost nothing, everything else is as on the command line."""
     acts, segs, labels = synthetic(512, 8, 10, images=4)
-
-    class Canned:
-        """Gives the same maps again and again, at no cost: memory is what is measured."""
-
-        name = fingerprint = "canned"
-        z_dim, image_size, device = 4, (64, 64), torch.device("cpu")
-        layers = (zoo.LayerInfo("layer4", 512, (8, 8)),)
-
-        def z_for_seeds(self, seeds: Sequence[int]) -> torch.Tensor:
-            return torch.tensor([[float(s)] * 4 for s in seeds])
-
-        def span(self, x: torch.Tensor, start: str | None, stop: str | None, z: torch.Tensor | None = None) -> torch.Tensor:
-            return acts[:len(x)] + x[:, :1, None, None].sin() if stop else torch.zeros(len(x), 3, 64, 64)
-
-    class Labels:
-        name = fingerprint = "canned"
-
-        def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
-            return torch.from_numpy(segs[:len(pictures)])
-
-    Labels.labels = labels  # type: ignore[attr-defined]
-    print("\npeak memory above the models, 256-px layer4 (512 units of 8 × 8), 64 levels, 10 labels")
-    dissect(Canned(), Labels(), ["layer4"], range(4), level_seeds=range(10**6, 10**6 + 4))  # type: ignore[arg-type]
-    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for n in sorted({max(100, images // 10), images}):
-        dissect(Canned(), Labels(), ["layer4"], range(n))  # type: ignore[arg-type]
-        print(f"  {n:>6} images: {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) / 1024:>7.0f} MB")
+    generator, segmenter = Canned(acts, 256), CannedLabels(segs, labels)
+    print("\npeak memory above the models, 256-px layer4 (512 units of 8 × 8), 64 levels, 10 labels, kept in a store")
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder), shipped=())
+        dissect(generator, segmenter, ["layer"], range(4), level_seeds=range(10**6, 10**6 + 4), store=store)  # type: ignore[arg-type]
+        start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for n in sorted({max(100, images // 100), max(100, images // 10), images}):
+            dissect(generator, segmenter, ["layer"], range(n), store=store)  # type: ignore[arg-type]
+            print(f"  {n:>6} images: {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) / 1024:>7.0f} MB", flush=True)
 
 
-def bench_scaling(repeat: int) -> None:
-    """Counting against images, units, labels and levels."""
-    def cost(units: int, labels: int, levels: int, images: int) -> float:
-        acts, segs, names = synthetic(units, 8, labels, images)
-        edges = levels_of(acts, levels)
-        count(acts, segs, edges, names)
-        return statistics.median(timed(lambda: count(acts, segs, edges, names))[1] for _ in range(repeat))
+BASE = {"images": 200, "units": 128, "labels": 20, "levels": 64}
+GROWTH = {"images": (100, 200, 400, 800), "units": (64, 128, 256, 512), "labels": (5, 20, 80), "levels": (8, 64, 128, 200)}
 
-    base = {"units": 128, "labels": 20, "levels": 64, "images": 8}
-    first = cost(**base)
-    print(f"\ncounting, relative to {base}")
-    for what, values in (("images", (8, 16, 32, 64)), ("units", (128, 256, 512)), ("labels", (5, 20, 80)),
-                         ("levels", (8, 64, 200))):
-        print(f"  {what:<8}" + "".join(f"{v:>6}: {cost(**{**base, what: v}) / first:<6.2f}" for v in values))
+
+def bench_scaling(repeat: int, plot: Path | None) -> None:
+    """CPU time of the engine alone (levels from 40 images, counts, curves) against images, units, labels and levels."""
+    def cost(images: int, units: int, labels: int, levels: int) -> float:
+        acts, segs, names = synthetic(units, 8, labels, 4)
+        generator, segmenter = Canned(acts), CannedLabels(segs, names)
+        return statistics.median(timed(lambda: dissect(
+            generator, segmenter, ["layer"], range(images),  # type: ignore[arg-type]
+            level_seeds=range(10**6, 10**6 + 40), levels=levels))[1] for _ in range(repeat))
+
+    cost(**{**BASE, "images": 8})
+    first = cost(**BASE)
+    found = {what: [(v, cost(**{**BASE, what: v}) / first) for v in values] for what, values in GROWTH.items()}
+    print(f"\nthe engine without forward passes, relative to {BASE}")
+    for what, points in found.items():
+        print(f"  {what:<8}" + "".join(f"{v:>6}: {y:<6.2f}" for v, y in points))
+    if plot is not None:
+        plot.write_text(drawn(found), encoding="utf-8")
+
+
+def drawn(found: dict[str, list[tuple[int, float]]]) -> str:
+    """Cost against each size as an SVG, one panel each on one scale."""
+    side, gap, most = 200, 60, max(y for points in found.values() for _, y in points) * 1.1
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{len(found) * (side + gap) + gap}" height="{side + 90}" '
+           'font-family="sans-serif" font-size="14"><rect width="100%" height="100%" fill="white"/>']
+    for k, (what, points) in enumerate(found.items()):
+        left, wide = gap + k * (side + gap), points[-1][0] * 1.05
+        at = [(left + side * x / wide, 20 + side * (1 - y / most)) for x, y in points]
+        out.append(f'<path d="M{left} 20v{side}h{side}" fill="none" stroke="#8A8A93"/>'
+                   f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in at)}" fill="none" stroke="#4B4CBF" stroke-width="2.5"/>')
+        for (x, y), (size, value) in zip(at, points, strict=True):
+            out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#4B4CBF"><title>{size} {what}: {value:.2f}</title></circle>')
+        for text, x, y, anchor in ((what, left + side / 2, side + 68, "middle"), ("0", left, side + 40, "middle"),
+                                   (f"{points[-1][0]}", at[-1][0], side + 40, "middle"), ("0", left - 8, side + 25, "end"),
+                                   (f"{most / 1.1:.1f}", left - 8, 20 + side * (1 - 1 / 1.1) + 5, "end")):
+            out.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>')
+    base = ", ".join(f"{value} {name}" for name, value in BASE.items())
+    return "\n".join([*out, f'<text x="{gap}" y="{side + 86}" fill="#555">CPU time of the engine, 1 = {base}</text></svg>']) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--memory-images", type=int, default=1000)
+    parser.add_argument("--memory-images", type=int, default=10_000)
+    parser.add_argument("--plot", type=Path, help="SVG of the scaling part")
     parser.add_argument("--only", choices=["forward", "published", "counting", "memory", "scaling"])
     options = parser.parse_args()
     parts: dict[str, Callable[[], None]] = {
-        "counting": lambda: bench_counting(options.repeat), "scaling": lambda: bench_scaling(options.repeat),
+        "counting": lambda: bench_counting(options.repeat), "scaling": lambda: bench_scaling(options.repeat, options.plot),
         "forward": lambda: bench_forward(options.images, options.repeat),
         "published": lambda: bench_published(options.images, options.repeat),
         "memory": lambda: bench_memory(options.memory_images)}
