@@ -45,7 +45,10 @@ def command(model: str, layers: str, images: int, out: Path | None, segmenter: s
     if out is not None and out.is_file():
         raise BadInput(f"--out {out} is a file; name a folder")
     generator = open_model(model, device)
-    chosen = segmenter or (zoo.card(model).segmenters or ("scenes",))[0] if model in zoo.names() else segmenter or "scenes"
+    chosen = segmenter or next(iter(zoo.card(model).segmenters if model in zoo.names() else segment.for_model(generator.name)), "")
+    if not chosen:
+        raise BadInput(f"nothing names what {model} draws: paint concepts on the Models page, or name a segmenter with --segmenter "
+                       f"({', '.join(segment.names())})")
     known = [info.name for info in generator.layers]
     wanted = known if layers == "all" else [name.strip() for name in layers.split(",") if name.strip()]
     if half:

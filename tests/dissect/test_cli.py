@@ -15,7 +15,7 @@ from core.errors import BadInput, UnknownName
 from core.store import Store
 from tests import toys
 
-ARGUMENTS = ["--model", "toy", "--layers", "layer2, layer1", "--images", "40", "--level-images", "30"]
+ARGUMENTS = ["--model", "toy", "--segmenter", "toy", "--layers", "layer2, layer1", "--images", "40", "--level-images", "30"]
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def test_a_second_command_reads_from_disk() -> None:
 
 def test_wrong_names_and_paths_are_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="no layer named 'layer9'"):
-        CliRunner().invoke(command, ["--model", "toy", "--layers", "layer9", "--images", "4"], catch_exceptions=False)
+        CliRunner().invoke(command, ["--model", "toy", "--segmenter", "toy", "--layers", "layer9", "--images", "4"], catch_exceptions=False)
     (tmp_path / "file").write_text("x")
     with pytest.raises(BadInput, match="is a file"):
         CliRunner().invoke(command, [*ARGUMENTS, "--out", str(tmp_path / "file")], catch_exceptions=False)
@@ -73,6 +73,11 @@ def test_an_unknown_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownName, match="no model named 'nope'"):
         CliRunner().invoke(command, ["--model", "nope"], catch_exceptions=False)
     assert "scenes" in zoo.names()
+
+
+def test_a_model_whose_pictures_nothing_names_is_not_read_by_another_models_segmenter() -> None:
+    with pytest.raises(BadInput, match=r"paint concepts .*--segmenter .*scenes"):
+        CliRunner().invoke(command, ["--model", "toy", "--layers", "layer1"], catch_exceptions=False)
 
 
 def test_time_left_reads_as_a_clock() -> None:
