@@ -82,8 +82,8 @@ class EqualConv(nn.Module):
         return F.conv2d(x, self.weight * self.scale, self.bias, stride=self.stride, padding=self.padding)
 
 
-class PictureCritic(nn.Module):
-    """(N,3,R,R) -> (N,1). Blocks are named by the side of the map they read: a larger critic takes over a smaller one's."""
+class Descent(nn.Module):
+    """(N,3,R,R) -> (N,C,4,4). Blocks are named by the side of the map they read: a larger one takes over a smaller one's."""
 
     widths = {128: 32, 64: 32, 32: 64, 16: 128, 8: 192, 4: 256}
 
@@ -95,8 +95,6 @@ class PictureCritic(nn.Module):
         w = self.widths
         self.down = nn.ModuleDict({str(side): EqualConv(w[side], w[side // 2], 4, stride=2) for side in sides})
         self.same = nn.ModuleDict({str(side): EqualConv(w[side], w[side], 3) for side in (16, 8) if side <= size})
-        self.last = EqualConv(self.widths[4] + 1, self.widths[4], 3)
-        self.score = EqualConv(self.widths[4], 1, 4, gain=1.0)
 
     def forward(self, images: Tensor) -> Tensor:
         x = F.leaky_relu(self.entry[str(self.size)](images), 0.2)
@@ -104,6 +102,21 @@ class PictureCritic(nn.Module):
             if side in self.same:
                 x = F.leaky_relu(self.same[side](x), 0.2)
             x = F.leaky_relu(down(x), 0.2)
+        return x
+
+
+class PictureCritic(nn.Module):
+    """(N,3,R,R) -> (N,1)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.descent = Descent(size)
+        width = self.descent.widths[4]
+        self.last = EqualConv(width + 1, width, 3)
+        self.score = EqualConv(width, 1, 4, gain=1.0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.descent(images)
         x = F.leaky_relu(self.last(torch.cat([x, deviation(x)], 1)), 0.2)
         score = F.conv2d(x, self.score.weight * self.score.scale, self.score.bias)
         return score.flatten(1)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from core.segment.bundled import BundledSegmenter
 from core.segment.nets import UNet, placed
-from core.training import checkpoint, critics, fast, grow
+from core.training import checkpoint, critics, echo, fast, grow
 from core.training.pool import Pool, open_pool, world_mark
 from core.training.watch import Reading, append, watch, world_reading
 from core.zoo.proggan import ProgGANNet
@@ -30,7 +30,8 @@ SIZES: dict[int, tuple[int, ...]] = {64: (128, 256, 256, 256, 128, 64), 128: (12
 class GanConfig:
     """Everything that decides the result.
 
-    `picture_share`: the picture critic's gradient at the picture, relative to that of the feature heads.
+    `picture_share` and `echo_share`: gradients of the picture critic and of the echo (`core.training.echo`) at the picture, relative
+    to that of the feature heads. `start`: fingerprint of the weights that the run grew from, if it began with a file.
     """
 
     sizes: tuple[int, ...]
@@ -42,10 +43,14 @@ class GanConfig:
     critic_lr: float = 3e-3
     head_lr: float = 5e-4
     picture_share: float = 1.5
+    echo_share: float = 1.0
+    encoder_lr: float = 2e-3
+    nats: float = 100.0         # what the encoder may tell of a scene
     r1: float = 1.0
     r1_every: int = 16
     ema_images: int = 6_000
-    grow_images: int = 4_000
+    grow_images: int = 6_000
+    start: str = ""
 
     @property
     def side(self) -> int:
@@ -65,22 +70,25 @@ class State:
                     torch.nn.init.normal_(parameter)
             self.heads = placed(critics.FeatureCritic(widths), device)
             self.picture = placed(critics.PictureCritic(config.side), device)
+            self.encoder = placed(echo.SceneEncoder(config.side, config.sizes[0]), device)
         self.g = placed(g, device)
         self.ema = copy.deepcopy(self.g).requires_grad_(False)
         betas = (0.0, 0.99)
         self.opt_g = torch.optim.Adam(self.g.parameters(), lr=config.lr, betas=betas)
         self.opt_heads = torch.optim.Adam(self.heads.heads.parameters(), lr=config.head_lr, betas=betas)
         self.opt_picture = torch.optim.Adam(self.picture.parameters(), lr=config.critic_lr, betas=betas)
+        self.opt_encoder = torch.optim.Adam(self.encoder.parameters(), lr=config.encoder_lr, betas=(0.5, 0.99))
+        self.budget = echo.Budget(config.nats)
         self.images = 0
-        self.norms = [0.0, 0.0]                     # running gradient norms: heads, picture critic
+        self.norms = [0.0, 0.0, 0.0]                # running gradient norms: heads, picture critic, echo
         self.history: list[dict[str, Any]] = []     # what changed, and after how many images
 
-    NETS = ("g", "ema", "heads", "picture", "opt_g", "opt_heads", "opt_picture")
+    NETS = ("g", "ema", "heads", "picture", "encoder", "opt_g", "opt_heads", "opt_picture", "opt_encoder")
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values."""
         return {name: getattr(self, name).state_dict() for name in self.NETS} | {
-            "images": self.images, "norms": list(self.norms), "history": self.history}
+            "images": self.images, "norms": list(self.norms), "budget": self.budget.weight, "history": self.history}
 
     def load(self, kept: dict[str, Any], *, heads: bool) -> None:
         """Takes over what `state_dict` gave; without the heads when their features come from another dissector."""
@@ -88,19 +96,22 @@ class State:
             if heads or name not in ("heads", "opt_heads"):
                 getattr(self, name).load_state_dict(kept[name])
         self.images, self.norms, self.history = int(kept["images"]), list(kept["norms"]), list(kept["history"])
+        self.budget.weight = float(kept["budget"])
 
     def set_rates(self, config: GanConfig) -> None:
         """Learning rates of the present configuration; the checkpoint remembers the old ones."""
-        for optimizer, rate in ((self.opt_g, config.lr), (self.opt_heads, config.head_lr), (self.opt_picture, config.critic_lr)):
+        for optimizer, rate in ((self.opt_g, config.lr), (self.opt_heads, config.head_lr), (self.opt_picture, config.critic_lr),
+                                (self.opt_encoder, config.encoder_lr)):
             for group in optimizer.param_groups:
                 group["lr"] = rate
 
 
 def train(config: GanConfig, home: Path, segmenter: BundledSegmenter, *, device: str = "cpu",
-          watch_every: int = 4_000, compiled: bool = False) -> State:
+          watch_every: int = 4_000, compiled: bool = False, start: Path | None = None) -> State:
     """Trains until `config.images` pictures were seen, from the checkpoint `gan-<side>.pt` if there is one.
 
-    Without one it grows from the checkpoint of half the side, if there is that (`core.training.grow`).
+    Without one it begins with the weights in the file `start`, of this side or half of it, or grows from the checkpoint of half the
+    side (`core.training.grow`), or from nothing.
     `segmenter` is the dissector: the frozen features, and the figures in `gan-<side>.jsonl`. The judge has no place here.
     """
     where = torch.device(device)
@@ -113,9 +124,9 @@ def train(config: GanConfig, home: Path, segmenter: BundledSegmenter, *, device:
     if not _resume(path, identity, state):
         state.heads.calibrate(critics.feature_maps(features, _real(config, pool, 0).to(where)))
     state.set_rates(config)
-    smaller = checkpoint.load(home / f"gan-{config.side // 2}.pt")
-    if state.images == 0 and smaller is not None:
-        _grow(config, state, smaller, features, pool, where)
+    earlier = grow.from_weights(start) if start is not None else checkpoint.load(home / f"gan-{config.side // 2}.pt")
+    if state.images == 0 and earlier is not None:
+        _take_over(config, state, earlier, features, pool, where)
     world = world_reading(segmenter, pool) if watch_every else None
     generate: Callable[[ProgGANNet, Tensor], Tensor] = torch.compile(fast.forward) if compiled else fast.forward
     clock = checkpoint.Clock(state.images, config.images)
@@ -149,11 +160,13 @@ def step(config: GanConfig, state: State, features: UNet, pool: Pool, device: to
     """One batch: the critics learn from it, then the generator from the critics. Returns the figures of the log line."""
     number = state.images // config.batch
     rng = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
-    z = torch.randn(config.batch, config.sizes[0], generator=rng).to(device)
+    told = config.batch // 2                        # so many latents come from scenes, the others from the prior
+    prior = torch.randn(config.batch - told, config.sizes[0], generator=rng).to(device)
     real = _real(config, pool, number).to(device)
     half = torch.autocast(device.type, dtype=torch.bfloat16)
     with half:
-        fake = generate(state.g, z).float()
+        mean, spread = state.encoder(real[:told])
+        fake = generate(state.g, torch.cat([echo.drawn(mean, spread, rng), prior])).float()
     shown = fake.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
     with half:
         fake_maps = critics.feature_maps(features, shown)
@@ -164,43 +177,70 @@ def step(config: GanConfig, state: State, features: UNet, pool: Pool, device: to
     with half:
         by_heads = -torch.stack([score.float().mean() for score in state.heads(fake_maps)]).mean()
         by_picture = F.softplus(-state.picture(shown).float()).mean()
-    pull_heads, = torch.autograd.grad(by_heads, shown)
+        by_echo = echo.gap(shown[:told], real[:told], [x[:told] for x in fake_maps], [x[:told] for x in real_maps])
+    pull_heads, = torch.autograd.grad(by_heads, shown, retain_graph=True)
+    pull_echo, = torch.autograd.grad(by_echo, shown)
     pull_picture, = torch.autograd.grad(by_picture, shown)
-    weight = _balance(config, state, float(pull_heads.norm()), float(pull_picture.norm()))
-    state.opt_g.zero_grad(set_to_none=True)
-    fake.backward(pull_heads + weight * pull_picture)
+    on_picture, on_echo = _balance(config, state, *(float(pull.norm()) for pull in (pull_heads, pull_picture, pull_echo)))
+    cost = echo.divergence(mean, spread)
+    state.budget.move(float(cost.detach()))
+    for optimizer in (state.opt_g, state.opt_encoder):
+        optimizer.zero_grad(set_to_none=True)
+    pull = pull_heads + on_picture * pull_picture + on_echo * pull_echo
+    torch.autograd.backward((fake, state.budget.weight * cost), (pull, None))
     state.opt_g.step()
+    state.opt_encoder.step()
     state.images += config.batch
     _average(config, state)
-    losses = {"by_heads": float(by_heads.detach()), "by_picture": float(by_picture.detach())}
-    return figures | losses | {"weight": weight}
+    return figures | {"by_heads": float(by_heads.detach()), "by_picture": float(by_picture.detach()),
+                      "echo": float(by_echo.detach()), "nats": float(cost.detach()), "on_picture": on_picture, "on_echo": on_echo}
 
 
-def _grow(config: GanConfig, state: State, smaller: dict[str, Any], features: UNet, pool: Pool, device: torch.device) -> None:
-    """New blocks imitate the smaller generator enlarged while the critics learn the new size. Changes `state` in place."""
-    small = placed(grow.small_of(smaller, "g"), device)
+def _take_over(config: GanConfig, state: State, earlier: dict[str, Any], features: UNet, pool: Pool, device: torch.device) -> None:
+    """Begins with an earlier generator; its pictures are kept while critics and encoder get to know them. Changes `state` in place.
+
+    When the earlier one is half as large, the new blocks meanwhile learn to say what it says, enlarged.
+    """
+    small = placed(grow.small_of(earlier, "g"), device)
+    growing = len(small.sizes) < len(config.sizes)
     grow.adopt(state.g, small)
     kept = state.picture.state_dict()
-    old = {k: v for k, v in smaller["picture"].items() if k in kept and v.shape == kept[k].shape}
+    old = {k: v for k, v in earlier["picture"].items() if k in kept and v.shape == kept[k].shape}
     state.picture.load_state_dict({**kept, **old})
     optimizer = torch.optim.Adam(grow.new_parameters(state.g), lr=config.lr, betas=(0.5, 0.99))
     half = torch.autocast(device.type, dtype=torch.bfloat16)
     for number in range(config.grow_images // config.batch):
         rng = torch.Generator().manual_seed(config.seed * 1_000_003 + number + 250_000_003)
         z = torch.randn(config.batch, config.sizes[0], generator=rng).to(device)
-        with half:
-            loss, fake = grow.imitation_loss(state.g, small, z)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        real, shown = _real(config, pool, number).to(device), fake.detach().float()
-        with half, torch.no_grad():
-            real_maps, fake_maps = critics.feature_maps(features, real), critics.feature_maps(features, shown)
-        _teach_critics(config, state, real, shown, real_maps, fake_maps, number, half)
-    log.info("grown to %d px; mean squared gap to the old pictures %.4f", config.side, float(loss.detach()))
+        if growing:
+            with half:
+                loss, fake = grow.imitation_loss(state.g, small, z)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        else:
+            with half, torch.no_grad():
+                fake = fast.forward(small, z)
+        _acquaint(config, state, z, fake.detach().float(), features, pool, number, half)
+    if growing:
+        log.info("grown to %d px; mean squared gap to the old pictures %.4f", config.side, float(loss.detach()))
     state.ema.load_state_dict(state.g.state_dict())
-    grow.adopt(state.ema, placed(grow.small_of(smaller, "ema"), device))
-    state.history.append({"images": 0, "grown_from": config.side // 2, "after": smaller["images"]})
+    grow.adopt(state.ema, placed(grow.small_of(earlier, "ema"), device))
+    state.history.append({"images": 0, "taken_over": 2 ** len(small.sizes), "after": earlier["images"]})
+
+
+def _acquaint(config: GanConfig, state: State, z: Tensor, shown: Tensor, features: UNet, pool: Pool, number: int,
+              half: torch.autocast) -> None:
+    """One batch from which the critics and the encoder learn, and the generator does not."""
+    real = _real(config, pool, number).to(shown.device)
+    with half, torch.no_grad():
+        real_maps, fake_maps = critics.feature_maps(features, real), critics.feature_maps(features, shown)
+    _teach_critics(config, state, real, shown, real_maps, fake_maps, number, half)
+    with half:
+        mean, spread = state.encoder(shown)
+    state.opt_encoder.zero_grad(set_to_none=True)
+    echo.surprise(z, mean, spread).backward()
+    state.opt_encoder.step()
 
 
 def _real(config: GanConfig, pool: Pool, number: int) -> Tensor:
@@ -228,11 +268,14 @@ def _teach_critics(config: GanConfig, state: State, real: Tensor, fake: Tensor, 
     return {"heads": float(hinge.detach()), "picture": float(logistic.detach())}
 
 
-def _balance(config: GanConfig, state: State, heads: float, picture: float) -> float:
-    """Factor on the picture critic's gradient that makes its running norm `picture_share` times that of the heads."""
+def _balance(config: GanConfig, state: State, heads: float, picture: float, told: float) -> tuple[float, float]:
+    """Factors on the gradients of picture critic and echo that make their running norms the wanted shares of the heads'."""
     keep = 0.98 if state.images else 0.0
-    state.norms = [keep * old + (1 - keep) * new for old, new in zip(state.norms, (heads, picture), strict=True)]
-    return min(max(config.picture_share * state.norms[0] / max(state.norms[1], 1e-12), 1e-4), 100.0)
+    state.norms = [keep * old + (1 - keep) * new for old, new in zip(state.norms, (heads, picture, told), strict=True)]
+    base, *others = state.norms
+    first, second = (min(max(share * base / max(norm, 1e-12), 1e-4), 100.0)
+                     for share, norm in zip((config.picture_share, config.echo_share), others, strict=True))
+    return first, second
 
 
 def _average(config: GanConfig, state: State) -> None:

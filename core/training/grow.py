@@ -5,6 +5,7 @@ Then the ordinary training goes on.
 """
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.training import fast
-from core.zoo.proggan import Block, ProgGANNet
+from core.zoo.files import read_state
+from core.zoo.proggan import ProgGANNet, new_keys, sizes_of
+
+
+def from_weights(path: Path) -> dict[str, Any]:
+    """What a new run needs of an earlier one, from a generator's weights alone. Raises BadFile."""
+    state = {k: v.float() for k, v in new_keys(read_state(path)).items()}
+    return {"config": {"sizes": sizes_of(state)}, "g": state, "ema": state, "picture": {}, "images": 0}
 
 
 def small_of(kept: dict[str, Any], which: str) -> ProgGANNet:
@@ -23,10 +31,10 @@ def small_of(kept: dict[str, Any], which: str) -> ProgGANNet:
 
 
 def adopt(large: ProgGANNet, small: ProgGANNet) -> None:
-    """Copies every hidden block of the small network into the large one, in place."""
+    """Copies every block of the small network that the large one has too, in place."""
     blocks = dict(large.named_children())
     for name, block in small.named_children():
-        if isinstance(block, Block):
+        if name in blocks:
             blocks[name].load_state_dict(block.state_dict())
 
 

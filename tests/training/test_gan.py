@@ -37,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_critics(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same critics, narrow enough for a test."""
     monkeypatch.setattr(critics, "HEAD_WIDTH", 8)
-    monkeypatch.setattr(critics.PictureCritic, "widths", dict.fromkeys(critics.PictureCritic.widths, 8))
+    monkeypatch.setattr(critics.Descent, "widths", dict.fromkeys(critics.Descent.widths, 8))
 
 
 def run(home: Path, config: gan.GanConfig, seed: int = 0) -> gan.State:
@@ -87,6 +87,8 @@ def test_generator_and_critics_learn_and_the_average_lags(home: Path) -> None:
         assert not torch.equal(value, start[key]), key
         moved, lagged = (value - start[key]).norm(), (last.ema.state_dict()[key] - start[key]).norm()
         assert 0 < lagged < moved, key
+    told = gan.State(CONFIG, critics.tap_widths(dissector().net), torch.device("cpu")).encoder.state_dict()  # type: ignore[arg-type]
+    assert not torch.equal(last.encoder.state_dict()["out.weight"], told["out.weight"])
 
 
 def test_growing_keeps_the_pictures_and_the_blocks(home: Path) -> None:
@@ -104,7 +106,24 @@ def test_growing_keeps_the_pictures_and_the_blocks(home: Path) -> None:
     assert new.shape == old.shape
     left = (new - old).square().mean() / (old - old.mean()).square().mean()
     assert left < 0.6
-    assert large.history[-1]["grown_from"] == 32
+    assert large.history[-1]["taken_over"] == 32
+
+
+def test_weights_of_the_same_side_are_taken_over_and_only_the_others_learn_at_first(home: Path, tmp_path: Path) -> None:
+    forget(home)
+    old = run(home, CONFIG)
+    file = export_generator(home, 32, tmp_path)
+    forget(home)
+    config = replace(CONFIG, images=0, grow_images=32)
+    state = gan.train(config, home, dissector(), watch_every=0, start=file)
+    for key, value in old.ema.state_dict().items():
+        torch.testing.assert_close(state.ema.state_dict()[key], value, atol=2e-3, rtol=2e-3)      # half precision
+        assert torch.equal(state.g.state_dict()[key], state.ema.state_dict()[key])
+    untrained = gan.State(config, critics.tap_widths(dissector().net), torch.device("cpu"))       # type: ignore[arg-type]
+    for name in ("encoder", "picture", "heads"):
+        pairs = zip(getattr(state, name).parameters(), getattr(untrained, name).parameters(), strict=True)
+        assert any(not torch.equal(a, b) for a, b in pairs), name
+    assert state.history[-1]["taken_over"] == 32
 
 
 def test_history_tells_what_changed_and_when(home: Path) -> None:

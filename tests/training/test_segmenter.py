@@ -60,19 +60,14 @@ def test_a_run_with_other_settings_starts_from_the_old_weights_and_says_so(home:
 
 
 @pytest.mark.parametrize("which", ["dissector", "judge"])
-def test_a_few_steps_lower_the_loss(home: Path, which: training.Which) -> None:
+def test_two_hundred_steps_lower_the_loss(tmp_path: Path, which: training.Which) -> None:
     widths = (4, 6, 8, 8, 8) if which == "dissector" else (4, 6, 8)
-    config = training.SegmenterConfig(which, images=400, pool=16, size=32, batch=4, widths=widths)
-    images, labels = open_pool(home, which, 32, 16).batch(np.arange(8)) if which == "judge" else paint(8)
-    before, after = training.new_net(config).eval(), training.train(config, home).eval()
+    config = training.SegmenterConfig(which, images=800, pool=16, size=32, batch=4, widths=widths)
+    before, after = training.new_net(config).eval(), training.train(config, tmp_path).eval()
+    images, labels = open_pool(tmp_path, which, 32, 16).batch(np.arange(8))
     with torch.no_grad():
         start, end = (training.segmentation_loss(net(images), labels) for net in (before, after))
-    assert end < 0.95 * start
-
-
-def paint(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    images, labels = paint_scenes(SCENE_SEEDS["dissector"][:count], 32)
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1, torch.from_numpy(labels)
+    assert end < 0.9 * start        # 0.75 to 0.81 of it with seeds 0, 1 and 2
 
 
 def test_exported_file_reads_pictures_as_the_trained_net_does(home: Path, tmp_path: Path) -> None:
