@@ -37,6 +37,7 @@ bundled: setup
 # the figures of MODEL.md, measured anew
 bundled-report: setup
 	$(BIN)/python -m core.training report
+	$(BIN)/python -m core.training inside
 
 bench: setup-dev
 	@for b in tests/bench/bench_*.py; do echo "== $$b"; $(BIN)/python $$b; done

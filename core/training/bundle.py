@@ -51,7 +51,7 @@ def _encoder(store: Store, report: Report) -> None:
     from core.invert.quality import bundle
 
     judge = segment.load(zoo.card(MODEL).segmenters[-1])
-    bundle(store, zoo.load(MODEL), load_encoder(MODEL), judge, scenes={0: 50, 50: 50, 300: 10}, report=report)
+    bundle(store, zoo.load(MODEL), load_encoder(MODEL), judge, scenes={0: 50, 50: 50, 300: 50}, report=report)
 
 
 def _benchmark(store: Store, report: Report) -> None:
@@ -73,16 +73,18 @@ PARTS: dict[str, Callable[[Store, Report], None]] = {
 
 
 def remove_stale(store: Store) -> list[str]:
-    """Deletes shipped runs of other weights, damaged ones, and what cut-off runs left behind. Returns their names."""
+    """Deletes shipped runs of other weights or another world, damaged ones, and what cut-off runs left behind. Returns their names."""
     from core import segment, zoo
+    from core.invert.start import encoder_path
+    from core.scenes import WORLD_VERSION
+    from core.zoo.weights import sha256_of
 
-    names = zoo.card(MODEL).segmenters
-    now = {zoo.fingerprint(MODEL), *(segment.load(name).fingerprint for name in names)}
+    now = {zoo.fingerprint(MODEL), str(WORLD_VERSION), *(segment.load(name).fingerprint for name in zoo.card(MODEL).segmenters)}
+    if encoder_path(MODEL).is_file():
+        now.add(sha256_of(encoder_path(MODEL)))
     gone = []
     for entry in store.list():
-        inputs = entry.manifest.get("run", {}).get("inputs", {})
-        marks = {v for role, v in inputs.items() if role in ("generator", "segmenter", "chooser", "scorer", "judge")}
-        if entry.problem or not marks <= now:
+        if entry.problem or not set(entry.manifest["run"]["inputs"].values()) <= now:
             store.set_aside(entry.key)
             gone.append(f"{entry.kind}/{entry.key[:12]}")
     for leftover in [*store.root.glob("*/*.lock"), *store.root.glob("*/.part-*")]:

@@ -133,6 +133,31 @@ def report(count: int, out: Path | None, device: str, home: Path) -> None:
 
 
 @main.command()
+@DEVICE_OPTION
+def inside(device: str) -> None:
+    """Measure what the bundled generator's units stand for and how its brushes paint, from the dissections that ship."""
+    from core import dissect, segment, zoo
+    from core.paint import Painting, Stroke, stored_rankings
+    from core.scenes import BRUSHES
+    from core.store import Store
+    from core.training import paintable
+    from core.training.report import inside_text
+
+    card, store = zoo.card("scenes"), Store()
+    generator = zoo.load("scenes", device)
+    chooser, judge = (segment.load(name, device) for name in card.segmenters)
+    found = {info.name: d for info in card.layers if (d := dissect.load(store, "scenes", info.name)) is not None}
+    brushes = Painting("scenes", card.default_layer, 0, tuple(Stroke(name, shape="all") for name in BRUSHES))
+    click.echo("### What is inside\n")
+    click.echo(inside_text(found))
+    click.echo("\n### What the brushes do, by layer\n")
+    click.echo(paintable.layers_text(generator, chooser, found))
+    click.echo("\n### What the brushes do at the default layer\n")
+    click.echo(paintable.table_text(generator, chooser, judge, found[card.default_layer],
+                                    stored_rankings(brushes, store)))
+
+
+@main.command()
 @click.option("--model", default="scenes", show_default=True, help="A known generator.")
 @click.option("--layer", default="", help="Layer whose activations are found (default: the model's own).")
 @click.option("--images", default=20_000, show_default=True, help="Pictures to see.")

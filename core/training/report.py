@@ -7,13 +7,14 @@ distance, improved precision and recall, each beside the same figure for two dis
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core.dissect import Dissection
 from core.metrics.frechet import frechet
 from core.metrics.precision import precision_recall
 from core.scenes import LABELS
@@ -84,6 +85,23 @@ def segmenter_text(tables: dict[str, Sequence[dict[str, Any]]]) -> str:
         scores = " | ".join(f"{by_label[name][row['label']]['iou']:.3f}" for name in names)
         lines.append(f"| {row['label']} | {row['category']} | {100 * row['share']:.2f} | {scores} |")
     return "\n".join(lines)
+
+
+def inside_text(dissections: Mapping[str, Dissection], cut: float = 0.04) -> str:
+    """Markdown: units over the cut and their labels by layer and category, then every label that any unit stands for."""
+    lines = [f"| layer | units over IoU {cut} | object | part | material | labels |", "|---|---|---|---|---|---|"]
+    best: dict[str, tuple[float, float, str]] = {}
+    for name, d in dissections.items():
+        found = d.distribution(cut)
+        units = {kind: sum(len(u) for label, u in found if label.category == kind) for kind in ("object", "part", "material")}
+        lines.append(f"| {name} | {sum(units.values())} of {len(d.iou)} | {' | '.join(map(str, units.values()))} | {len(found)} |")
+        for label, of_label in found:
+            top = float(d.iou[list(of_label), d.column(label)].max())
+            best[label.name] = max(best.get(label.name, (0.0, 0.0, "")), (top, d.ceiling(label), name))
+    lines += ["", f"{len(best)} labels over all layers: the best unit's IoU, the ceiling of the label at this threshold, and its layer.",
+              "", "| label | IoU | ceiling | layer |", "|---|---|---|---|"]
+    return "\n".join(lines + [f"| {label} | {iou:.3f} | {top:.2f} | {layer} |"
+                              for label, (iou, top, layer) in sorted(best.items(), key=lambda item: -item[1][0])])
 
 
 def plateau_text(log: Path) -> str:
