@@ -52,7 +52,7 @@ def test_layers_asked_together_or_alone_are_the_same() -> None:
 
 
 def test_counts_equal_the_straightforward_way() -> None:
-    """Every IoU at every level, recomputed with dense upsampling and boolean masks."""
+    """IoU and agreement at levels of the whole range, recomputed with dense upsampling and boolean masks."""
     d = both()["layer1"]
     g, s = toys.ToyGenerator(), toys.ToySegmenter()
     segs = s(generate(g, SEEDS)).numpy()
@@ -63,13 +63,14 @@ def test_counts_equal_the_straightforward_way() -> None:
     wide = acts.numpy()[..., low] * (1 - w) + acts.numpy()[..., high] * w
     up = wide[..., low, :] * (1 - w)[:, None] + wide[..., high, :] * w[:, None]
     for unit in (toys.SKY, toys.TREE, toys.NOISE, toys.NEGATIVE):
-        curve = d.iou_curve(unit)
+        curve, agreement = d.iou_curve(unit), d.agreement_curve(unit)
         for t in range(0, 64, 9):
             mask = up[:, unit] > d.level_grid[unit, t]
             for c in range(1, 8):
                 truth = (segs == c).any(1)
                 union = (mask | truth).sum()
                 assert curve[c, t] == pytest.approx((mask & truth).sum() / union if union else 0.0, abs=1e-12)
+                assert agreement[c, t] == pytest.approx((mask == truth).mean(), abs=1e-12)
 
 
 def test_levels_are_exact_quantiles_of_the_level_images() -> None:
