@@ -14,7 +14,7 @@ from core.dissect import Dissection
 from core.errors import Busy, GanLabError
 from core.image import MAX_BYTES, decode, encode
 from core.inpaint import samples
-from core.invert import Edited, EncoderCard, Inversion, Loss, Step
+from core.invert import Brought, Edited, EncoderCard, Inversion, Live, Loss, Step
 from core.jobs import Job, Report, interactive, short
 from core.paint import AMOUNTS, CLASSES, LETTERS, Painting
 from core.store import Run
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SCENE, PHOTO, UPLOAD = SOURCES = ("Painted scene", "Photograph", "Your own")  # these and STEPS are what the address shows
 STEPS = ("0", "50", "300")
 TOOLS = {"free": ":material/brush: Free", "rect": ":material/rectangle: Box", "polygon": ":material/pentagon: Polygon"}
-OFFERED, SIDE, CORRECTION, KEEP = 8, 384, 40, 4
+OFFERED, SIDE, KEEP = 8, 384, 4
 SHOWN = "photo_shown"  # this widget's state is dropped with the page: without it, the canvas is new
 OFF_DOMAIN = ("Edits will mostly draw what the generator knows, not what is here. Expect little, and read the table below before "
               "you trust a removal.")
@@ -42,26 +42,6 @@ class Source:
     name: str
     target: np.ndarray
     whole: bytes | None = None
-
-
-@dataclass
-class Live:
-    """What a running inversion shows: written by the job, read by the page. Replaced whole, so that a reader sees one state."""
-
-    curve: tuple[Step, ...] = ()
-    shot: np.ndarray | None = None
-
-    def put(self, step: Step, shot: np.ndarray) -> None:
-        self.shot, self.curve = shot, (*self.curve, step)
-
-
-@dataclass(frozen=True)
-class Brought:
-    """An inversion, what it was made from, and the classes it loses (None: this model has no judge)."""
-
-    run: Run
-    found: Inversion
-    losses: list[Loss] | None
 
 
 # --- the picture --------------------------------------------------------------------------------------------------------------
@@ -173,13 +153,8 @@ def known(run: Run) -> Brought | None:
     mine: dict[str, Brought] = state.get("photo.found", {})
     if run.key in mine:
         return mine[run.key]
-    kept = invert.kept_photo(state.store(), run.key)
-    if kept is not None:
-        return Brought(run, *kept)
-    job = short.get(run.key)
-    if job is not None and job.state == "done":
-        return remembered(Brought(run, *job.result))
-    return None
+    made = invert.brought(state.store(), run)
+    return None if made is None else remembered(made)
 
 
 def remembered(made: Brought) -> Brought:
@@ -189,26 +164,10 @@ def remembered(made: Brought) -> Brought:
     return made
 
 
-def work(target: np.ndarray, run: Run, card: EncoderCard | None,
-         live: Live) -> Callable[[Report], tuple[Inversion, list[Loss] | None]]:
-    """The job of one inversion; what it needs is loaded before it is queued."""
-    generator, start, scorer = state.generator(state.model()), state.encoder(state.model()) if card else None, judge()
-
-    def bring(report: Report) -> tuple[Inversion, list[Loss] | None]:
-        found = invert.invert(generator, target, layer=run.params["layer"], encoder=start, steps=run.params["steps"],
-                              preview_every=5, preview=live.put, report=report)
-        return found, None if scorer is None else invert.lost(scorer, target, found.image)
-    return bring
-
-
-def at_once(target: np.ndarray, run: Run, card: EncoderCard | None) -> Brought:
-    """The start alone, computed while the visitor waits."""
-    made = known(run)
-    if made is not None:
-        return made
-    bring = work(target, run, card, Live())
-    with interactive():
-        return remembered(Brought(run, *bring(lambda done, total, note="": None)))
+def work(target: np.ndarray, run: Run, card: EncoderCard | None, live: Live | None = None) -> Callable[[Report], Brought]:
+    """What one inversion does; what it needs is loaded before it is queued."""
+    encoder = state.encoder(state.model()) if card else None
+    return invert.bringing(state.generator(state.model()), target, run, encoder=encoder, judge=judge(), live=live)
 
 
 def bring(source: Source, steps: int, card: EncoderCard | None, why: str) -> Brought:
@@ -221,7 +180,7 @@ def bring(source: Source, steps: int, card: EncoderCard | None, why: str) -> Bro
     made = known(run(steps))
     if made is None:
         with st.spinner("Opening the generator …"):
-            made = at_once(source.target, run(0), card)
+            made = known(run(0)) or remembered(invert.at_once(work(source.target, run(0), card)))
         if steps and optimise(source, run(steps), card):
             return made
     outcome(source, made, card, why)
@@ -230,7 +189,6 @@ def bring(source: Source, steps: int, card: EncoderCard | None, why: str) -> Bro
 
 def optimise(source: Source, run: Run, card: EncoderCard | None) -> bool:
     """The job of an inversion: started by itself, shown while it runs, stopped with a button. Whether it runs."""
-    live = state.remember("photo.live", (run.key,), Live)
     title = f"{run.params['steps']} steps on {source.name}"
     job = short.get(run.key)
     failed = job is not None and job.state == "failed"
@@ -243,10 +201,9 @@ def optimise(source: Source, run: Run, card: EncoderCard | None) -> bool:
             return False
         state.drop("photo.stopped")
     if job is None or not job.active:
+        live = Live()
         try:
-            live.curve, live.shot = (), None
-            short.forget(run.key)
-            short.submit(run.key, title, work(source.target, run, card, live))
+            invert.begin(run.key, title, work(source.target, run, card, live), live)
         except Busy as error:
             st.warning(frame.escape(str(error)), icon=":material/hourglass_top:")
             return False
@@ -254,7 +211,7 @@ def optimise(source: Source, run: Run, card: EncoderCard | None) -> bool:
     elif state.get("photo.mine") != run.key:  # somebody else brings the same picture in: one watcher more
         job.watchers += 1
         state.put("photo.mine", run.key)
-    watch(run.key, live, source.target)
+    watch(run.key, source.target)
     return True
 
 
@@ -272,12 +229,13 @@ def stop(key: str) -> None:
 
 
 @st.fragment(run_every=1.5)
-def watch(key: str, live: Live, target: np.ndarray) -> None:
+def watch(key: str, target: np.ndarray) -> None:
     """The running job: progress, the present reconstruction, the error curve, Cancel."""
     job = short.get(key)
     if job is None or not job.active or state.get("photo.stopped") == key:
         state.drop("photo.mine")
         st.rerun()
+    live = invert.watched(job)
     left, right = st.columns([5, 1], vertical_alignment="center")
     left.progress(job.done / job.total if job.total else 0.0, text=progress_text(job, key))
     right.button("Cancel", key="photo_cancel", icon=":material/stop:", on_click=stop, args=(key,))
@@ -427,7 +385,7 @@ def edited(made: Brought, painting: Painting, d: Dissection) -> Edited:
     """The photo with the strokes; the newest one is kept for this visitor."""
     if not painting.visible:
         return invert.untouched(made.found)
-    key = (made.run.key, painting.to_json(), d.run.key)
+    key = made.key(painting, d)
     held = state.get("photo.edited")
     if held is None or held[0] != key:
         with interactive():
@@ -438,23 +396,20 @@ def edited(made: Brought, painting: Painting, d: Dissection) -> Edited:
 
 def corrected(made: Brought, painting: Painting, d: Dissection) -> Edited | None:
     """The same with late layers adapted to the photo: a job; None until it is done."""
-    key = sha256("|".join((made.run.key, painting.to_json(), d.run.key)).encode()).hexdigest()
+    key = made.key(painting, d)
     held = state.get("photo.corrected")
     if held is not None and held[0] == key:
         return held[1]
-    job = short.get(key)
-    if job is not None and job.state == "done":
-        state.put("photo.corrected", (key, job.result))
-        return job.result
-    if job is not None and job.state == "failed":
-        st.error(f"The late layers could not be adapted: {frame.escape(job.error)}", icon=":material/error:")
-        return None
-    generator, ranks = state.generator(painting.model), rankings(painting)
     try:
-        short.submit(key, "Adapting the late layers",
-                     lambda report: invert.edit(generator, made.found, painting, d, ranks, correction=CORRECTION, report=report))
+        job = invert.adapting(key, state.generator(painting.model), made.found, painting, d, rankings(painting))
     except Busy as error:
         st.warning(frame.escape(str(error)), icon=":material/hourglass_top:")
+        return None
+    if job.state == "done":
+        state.put("photo.corrected", (key, job.result))
+        return job.result
+    if job.state == "failed":
+        st.error(f"The late layers could not be adapted: {frame.escape(job.error)}", icon=":material/error:")
         return None
     wait(key)
     return None
@@ -553,12 +508,12 @@ def studio(made: Brought, d: Dissection, name: str) -> None:
     keep(new)
     left, right = st.columns(2, gap="medium")
     with left:
-        st.html("<div style='height:2.1rem'></div>")  # the canvas's own toolbar floats here
+        canvas.head(tool, "photo_head")
         key = f"photo_canvas_{made.run.params['picture'][:12]}"
         canvas.draw(result.image, key=key, tool=tool, colour=colour, size=width, scale=new.scale, load=new.load,
                     on_change=lambda: change(lambda e: easel.arrived(e, canvas.sent(key))))
     with right:
-        st.html("<div style='height:2.1rem'></div>")
+        st.space(canvas.HEAD)  # level with the canvas
         wipe.wipe(made.found.target, result.image, "photo_result", labels=("photo", "edited"), at=50 if painting.visible else 0,
                   max_side=round(new.scale * max(result.image.shape[:2])))
     if not painting.visible:

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,15 @@ from core import image as pictures
 from core import zoo
 from core.errors import BadFile, BadInput, MissingWeights
 from core.invert import (
+    Brought,
     Domain,
     Inversion,
+    Live,
+    adapting,
+    at_once,
+    begin,
+    bringing,
+    brought,
     composite,
     correct,
     edit,
@@ -33,10 +42,12 @@ from core.invert import (
     reading,
     sample_scene,
     shares,
+    watched,
 )
 from core.invert.domain import calibrate
 from core.invert.quality import measure
 from core.invert.samples import HELD_OUT, SCENES
+from core.jobs import Job, Jobs, Report
 from core.paint import Painting, Stroke
 from core.segment.base import Label
 from core.store import Store
@@ -394,6 +405,67 @@ def test_a_kept_inversion_comes_back_as_it_was(found: Inversion, store: Store) -
     other = found.target.copy()
     other[0, 0, 0] ^= 1
     assert len({key(found.target, 10), key(found.target, 50), key(other, 10)}) == 3
+
+
+# --- as jobs ------------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Jobs:
+    from core.invert import bring
+
+    own = Jobs()
+    monkeypatch.setattr(bring, "short", own)
+    return own
+
+
+def over(job: Job) -> Job:
+    end = time.monotonic() + 120
+    while job.active and time.monotonic() < end:
+        time.sleep(0.01)
+    return job
+
+
+def test_everybody_who_watches_a_job_sees_the_same_and_finds_its_result(generator: ChainGenerator, store: Store, queue: Jobs) -> None:
+    target = sample(generator, 700)
+    run = photo_run(target, model="tiny", layer=LAYER, steps=10, generator="f" * 64)
+    assert brought(store, run) is None
+    go = threading.Event()
+    live = Live()
+    work = bringing(generator, target, run, judge=TwoLabels(), live=live)  # type: ignore[arg-type]
+
+    def held(report: Report) -> Brought:
+        go.wait(60)
+        return work(report)
+
+    job = begin(run.key, "ten steps", held, live)
+    assert begin(run.key, "ten steps", held, Live()) is job
+    assert watched(job) is live
+    assert brought(store, run) is None
+    go.set()
+    assert over(job).state == "done"
+    made = brought(store, run)
+    assert made is not None
+    assert [s.step for s in live.curve] == [0, 5, 10]
+    np.testing.assert_array_equal(live.shot, made.found.image)
+    np.testing.assert_array_equal(at_once(work).found.image, made.found.image)
+
+
+def test_a_job_that_failed_begins_anew(generator: ChainGenerator, queue: Jobs) -> None:
+    target = sample(generator, 700)
+    run = photo_run(target, model="tiny", layer=LAYER, steps=0, generator="f" * 64)
+
+    def broken(report: Report) -> Brought:
+        raise BadInput("no way down")
+
+    assert over(begin(run.key, "broken", broken, Live())).error == "no way down"
+    assert over(begin(run.key, "whole", bringing(generator, target, run), Live())).state == "done"
+
+
+def test_late_layers_are_adapted_once_for_the_same_strokes(generator: ChainGenerator, found: Inversion, queue: Jobs) -> None:
+    job = adapting("k", generator, found, painting(box()), None, None)
+    assert over(job).state == "done"
+    assert adapting("k", generator, found, painting(box()), None, None) is job
+    kept = job.result.mask == 0
+    np.testing.assert_array_equal(job.result.image[kept], found.target[kept])
 
 
 def test_reading_kept_results_needs_no_torch() -> None:

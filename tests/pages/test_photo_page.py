@@ -1,0 +1,105 @@
+"""The photo page in this process: what it says and offers, on the planted generator, which has no encoder."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.invert import bring
+from core.jobs import Jobs
+from pages.parts import state
+
+
+@pytest.fixture(autouse=True)
+def jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+    """A queue of this test's own."""
+    import core.jobs
+
+    own = Jobs()
+    monkeypatch.setattr(core.jobs, "short", own)
+    monkeypatch.setattr(bring, "short", own)
+    yield own
+    for job in own.list():
+        own.cancel(job.key)
+
+
+def words(page: AppTest) -> str:
+    return " ".join(str(x.value) for kind in (page.markdown, page.caption, page.subheader, page.info, page.error) for x in kind)
+
+
+def finished(page: AppTest, jobs: Jobs, seconds: float = 120) -> AppTest:
+    """Runs the page until no job of it is active."""
+    end = time.monotonic() + seconds
+    while any(j.active for j in jobs.list()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return page.run()
+
+
+def test_a_scene_is_brought_in_at_once_and_can_be_edited(dissected: None, show: Callable[..., AppTest], jobs: Jobs):
+    page = show("photo", steps="0")
+    assert not page.exception
+    told = words(page)
+    assert "What the GAN cannot draw" in told
+    assert "Edit it" in told
+    assert "Draw on the left picture" in told
+    assert not jobs.list()
+
+
+def test_steps_are_a_job_and_its_result_is_shown(dissected: None, show: Callable[..., AppTest], jobs: Jobs):
+    page = show("photo", steps="50")
+    assert [j.title for j in jobs.list()] == ["50 steps on held-out scene 0"]
+    page = finished(page, jobs)
+    assert not page.exception
+    assert jobs.list()[0].result.found.steps == 50
+    assert "What the GAN cannot draw" in words(page)
+    again = page.run()
+    assert len(jobs.list()) == 1
+    assert not again.exception
+
+
+def test_a_job_that_fails_is_said_and_leaves_the_start(dissected: None, show: Callable[..., AppTest], jobs: Jobs,
+                                                      monkeypatch: pytest.MonkeyPatch):
+    from core.errors import BadInput
+
+    plain = bring.invert
+
+    def broken(*given, steps: int, **named):
+        if steps:
+            raise BadInput("no way down from here")
+        return plain(*given, steps=steps, **named)
+
+    monkeypatch.setattr(bring, "invert", broken)
+    page = finished(show("photo", steps="50"), jobs)
+    assert not page.exception
+    assert "no way down from here" in words(page)
+    assert "What the GAN cannot draw" in words(page)
+    button = next(b for b in page.button if b.label == "Optimise 50 steps")
+    monkeypatch.setattr(bring, "invert", plain)
+    page = finished(button.click().run(), jobs)
+    assert "no way down from here" not in words(page)
+    assert jobs.list()[0].state == "done"
+
+
+@pytest.mark.parametrize("query", [{"scene": "99999"}, {"source": "Photograph", "photo": "nonsense"}, {"steps": "7"},
+                                   {"source": "nowhere"}])
+def test_an_odd_address_still_shows_a_picture(dissected: None, show: Callable[..., AppTest], query):
+    page = show("photo", **{"steps": "0", **query})
+    assert not page.exception
+    assert not page.error
+
+
+def test_an_empty_upload_asks_for_a_picture(dissected: None, show: Callable[..., AppTest]):
+    page = show("photo", source="Your own")
+    assert not page.exception
+    assert "Choose a picture" in words(page)
+
+
+def test_a_model_that_is_not_dissected_says_where_to_do_it(toy: None, show: Callable[..., AppTest], store,
+                                                           monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(state, "store", lambda: store)
+    monkeypatch.setattr(state, "layers", lambda name: ("layer1",))
+    page = show("photo", steps="0")
+    assert not page.exception
+    assert "has not been dissected yet" in words(page)
