@@ -1,15 +1,17 @@
 """Which units cause a class: ranking by average causal effect, tested by removal and insertion against controls."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import causal, probe
+from core import causal, probe, zoo
 from core.causal import Context, Curves, Single, figures
-from core.causal.results import RANDOM
+from core.causal.results import RANDOM, place
 from core.causal.study import Plan, study, two_segmenters
 from core.dissect import Dissection
 from core.errors import GanLabError
@@ -26,8 +28,9 @@ COSTS = {"quick": "About 3 minutes on a free core; the first class of a layer ab
 ROW, TILE, LIVE = 6, 128, 6
 
 
-def found_curves(label: str) -> Curves | None:
-    read = partial(causal.load_curves, state.store(), state.model(), state.layer(), label)
+def found_presets(label: str) -> dict[str, tuple[Ranking, Curves]]:
+    """By preset, newest first: the causal ranking and the curves that test it."""
+    read = partial(causal.by_preset, state.store(), state.model(), state.layer(), label)
     return state.stored("curves", state.model(), (state.layer(), label), read)
 
 
@@ -43,8 +46,9 @@ def found_single() -> Single | None:
 
 def measured() -> list[str]:
     """Classes with stored curves in this layer."""
-    entries = state.store().find("curves", model=state.model(), layer=state.layer())
-    return [str(e.manifest["run"]["params"]["label"]) for e in entries]
+    runs = [e.manifest["run"] for e in state.store().find("curves", model=state.model(), layer=state.layer())]
+    mark = zoo.fingerprint(state.model())
+    return [str(run["params"]["label"]) for run in runs if run["inputs"].get("generator") == mark]
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------------
@@ -69,7 +73,7 @@ def headline(c: Curves, order: str, n: int) -> None:
     gain = c.gain(order)
     st.markdown(f"Switching off the first **{n}** units by {TITLES[order]} leaves **{100 * left.mean[at]:.0f} %** of the "
                 f"{frame.escape(c.label.name)} ({100 * left.lo[at]:.0f} to {100 * left.hi[at]:.0f} %); {n} random units leave "
-                f"{100 * chance.mean[at]:.0f} %. Inserted into one cell, they add {100 * gain.mean[at]:.2f} % of the picture.")
+                f"{100 * chance.mean[at]:.0f} %. Inserted into {c.where}, they add {100 * gain.mean[at]:+.2f} % of the picture.")
 
 
 def rows(c: Curves, what: str) -> None:
@@ -79,11 +83,11 @@ def rows(c: Curves, what: str) -> None:
     if not first:
         return
     both = [gallery.fitted(p, TILE) for p in (*first, *second)]
-    doing = "off" if what == "remove" else "inserted into one cell"
+    doing = "off" if what == "remove" else f"inserted into {c.where}"
     gallery.show(gallery.png(gallery.sheet(both, len(first), background=128)),
-                 alt=f"{len(first)} pictures before (above) and with 20 units {doing} (below)", stretch=True)
+                 alt=f"{len(first)} pictures before (above) and with {c.marked} units {doing} (below)", stretch=True)
     seeds = (c.seeds if what == "remove" else c.insert_seeds)[:len(first)]
-    st.caption(f"Above: as generated. Below: the first 20 units by causal effect {doing}. Seeds {', '.join(map(str, seeds))}, "
+    st.caption(f"Above: as generated. Below: the first {c.marked} units by causal effect {doing}. Seeds {', '.join(map(str, seeds))}, "
                f"the first {'that show the class' if what == 'remove' else 'of the range'}.")
 
 
@@ -100,7 +104,7 @@ def curve_charts(c: Curves) -> None:
     draws, per = c.random_removed.shape[0], c.random_removed.shape[2]
     frame.caption(model=state.model(), layer=c.layer, class_=c.label.name,
                   removal=f"{len(c.seeds)} pictures that show it, of {c.scanned} from seed {int(c.run.params['first_seed'])}",
-                  insertion=f"{len(c.insert_seeds)} pictures, one cell each",
+                  insertion=f"{len(c.insert_seeds)} pictures, {c.where} in each where there was none",
                   bands=f"95 % over pictures; for random 95 % over {draws} draws on {per} pictures each",
                   chosen_by=", ".join(c.run.params["choosers"]), scored_by=c.run.params["scorer"])
     if c.one_segmenter:
@@ -145,15 +149,13 @@ def single_effect(single: Single | None, label: str) -> np.ndarray | None:
     return single.effect(label)
 
 
-def unit_table(d: Dissection, label: str, learned: Ranking, single: Single | None, order: str, n: int) -> tuple[int, ...]:
+def unit_table(d: Dissection, c: Curves, learned: Ranking, single: Single | None, order: str, n: int) -> tuple[int, ...]:
     """The first n units by the chosen order, each with its numbers."""
-    effect = single_effect(single, label)
-    orders = {"ace": learned.order, "iou": d.ranking(label).order,
-              "single": np.argsort(-effect, kind="stable") if effect is not None else learned.order}
-    units = tuple(int(u) for u in orders[order][:n])
-    iou = d.iou[:, d.column(label)]
-    place = {name: np.argsort(o) + 1 for name, o in orders.items()}
-    table = pd.DataFrame([{"unit": u, "α (ACE)": learned.score[u], "IoU": iou[u], "IoU rank": place["iou"][u],
+    effect = single_effect(single, c.label.name)
+    units = tuple(c.units[order][:n])
+    iou = d.iou[:, d.column(c.label.name)]
+    by_iou = np.argsort(d.ranking(c.label.name).order) + 1
+    table = pd.DataFrame([{"unit": u, "α (ACE)": learned.score[u], "IoU": iou[u], "IoU rank": by_iou[u],
                            **({"single effect": effect[u]} if effect is not None else {}), "best label": d.best(u)[0].name}
                           for u in units])
     number = partial(st.column_config.NumberColumn, format="%.3f")
@@ -186,6 +188,22 @@ def ranking_csv(d: Dissection, label: str, learned: Ranking) -> str:
     return pd.DataFrame(rows_).to_csv(index=False)
 
 
+def learning(how: Mapping[str, Any]) -> str:
+    """How α was learned."""
+    removal = "everywhere" if how.get("removal") == "everywhere" else "in one cell"
+    return (f"{how['steps']} steps of {how['samples']} pictures, the best of {how['pool']} each to remove the class from and to put it "
+            f"into; units damped {removal}, inserted into {place(how.get('block', 1))}")
+
+
+def constants(found: dict[str, tuple[Ranking, Curves]]) -> None:
+    """The presets that were measured, against each other."""
+    said = [f"**{a.presets[0]}** against **{a.presets[1]}**: rank correlation of α {a.correlation:.2f}, {a.shared} of the first "
+            f"{a.n} units in common; those of {a.presets[0]} leave {100 * a.left[0]:.0f} %, those of {a.presets[1]} "
+            f"{100 * a.left[1]:.0f} %." for a in causal.agreements(found)]
+    charts.show(figures.presets_figure({k: c for k, (_, c) in found.items()}), key="constants", alt=" ".join(said))
+    st.markdown("  \n".join(said))
+
+
 # --- what else ---------------------------------------------------------------------------------------------------------------
 def side_effects(c: Curves, order: str, n: int) -> None:
     inside, outside = c.change(order, n)
@@ -198,8 +216,9 @@ def side_effects(c: Curves, order: str, n: int) -> None:
 def context_table(x: Context) -> None:
     told = ", ".join(f"{p.label.name} {100 * p.gain:.2f} %" for p in x.table()[:6])
     charts.show(figures.context_figure(x), key="context", alt=f"{x.label.name} gained by what was there before: {told}")
-    st.caption(f"{len(x.units)} units inserted at each of {x.grid[0]} × {x.grid[1]} cells of {len(x.seeds)} pictures, one at "
-               f"a time ({x.gain.size} edits). Rows: what the scorer saw at the cell's middle before. Bars: 95 % over pictures.")
+    st.caption(f"{len(x.units)} units inserted into {x.where} at each of {x.grid[0]} × {x.grid[1]} places of "
+               f"{len(x.seeds)} pictures, one at a time ({x.gain.size} edits). Rows: what the scorer saw at the place before. "
+               "Bars: 95 % over pictures.")
 
 
 @st.fragment
@@ -238,10 +257,9 @@ names = [*dict.fromkeys([*(b for b in BRUSHES if b in ready), *sorted(ready), *p
 one, two, three = st.columns([3, 3, 4], vertical_alignment="bottom")
 with one:
     name = pickers.label(found, default=ready[0] if "tree" not in ready and ready else "tree", only=names)
-learned = state.ranking(state.model(), state.layer(), name, "ace")
-curves = found_curves(name)
+presets = found_presets(name)
 alone = found_single()
-if learned is None or curves is None:
+if not presets:
     done = f" Measured already: {', '.join(ready)}." if ready else ""
     st.info(f"What causes **{frame.escape(name)}** in {frame.escape(state.layer())} has not been measured yet. The measurement "
             "learns how much each unit matters, switches units off one by one, and tests the order against IoU and chance on "
@@ -251,6 +269,7 @@ if learned is None or curves is None:
         st.caption("This model has one segmenter only: it would both choose the units and score them.")
     st.stop()
 
+learned, curves = next(iter(presets.values()))
 kinds = [title for title, kind in ORDERS.items() if kind in curves.orders]
 with two:
     order = ORDERS[st.selectbox("Units ordered by", kinds, key="order", bind="query-params")]
@@ -263,13 +282,12 @@ curve_charts(curves)
 st.header("The units", anchor=False)
 left, right = st.columns(2, gap="large")
 with left:
-    chosen = unit_table(found, name, learned, alone, order, n)
+    chosen = unit_table(found, curves, learned, alone, order, n)
 with right:
     scatter(found, name, learned, alone)
 use(found, name, order, chosen, learned)
 how = learned.run.params
-frame.caption(model=state.model(), layer=found.layer, class_=name, preset=how["preset"], steps=how["steps"],
-              pictures=how["pool"], chosen_by=how["segmenter"],
+frame.caption(model=state.model(), layer=found.layer, class_=name, preset=how["preset"], learned=learning(how), chosen_by=how["segmenter"],
               single_effects=f"{alone.seeds[1] - alone.seeds[0]} pictures" if alone else "not measured")
 
 st.header("What else happens", anchor=False)
@@ -288,6 +306,10 @@ with right:
 st.header("Look at other pictures", anchor=False)
 if st.toggle(f"Switch off the {n} chosen units on pictures of your own choice", key="live"):
     try_out(chosen, name, found.layer)
+
+if len(presets) > 1:
+    st.header("Does it depend on the constants?", anchor=False)
+    constants(presets)
 
 with st.expander("Measure again, or with the published constants"):
     preset = st.selectbox("Constants", list(causal.PRESETS), key="preset")

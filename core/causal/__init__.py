@@ -11,8 +11,20 @@ Method: Bau et al. 2019, §3.2.
 The chooser finds units, another segmenter (the scorer) measures what they do, on seeds of its own.
 """
 from core.causal.presets import COUNTS, MARKED, PRESETS, Preset
-from core.causal.results import Band, Context, Curves, Place, SideEffect, load_context, load_curves, rank_correlation
+from core.causal.results import (
+    Agreement,
+    Band,
+    Context,
+    Curves,
+    Place,
+    SideEffect,
+    agreements,
+    by_preset,
+    load_context,
+    load_curves,
+    rank_correlation,
+)
 from core.causal.stored import Single, label_id, load_ranking, load_single, load_values
 
-__all__ = ["COUNTS", "MARKED", "PRESETS", "Band", "Context", "Curves", "Place", "Preset", "SideEffect", "Single", "label_id",
-           "load_context", "load_curves", "load_ranking", "load_single", "load_values", "rank_correlation"]
+__all__ = ["COUNTS", "MARKED", "PRESETS", "Agreement", "Band", "Context", "Curves", "Place", "Preset", "SideEffect", "Single", "agreements",
+           "by_preset", "label_id", "load_context", "load_curves", "load_ranking", "load_single", "load_values", "rank_correlation"]

@@ -1,4 +1,4 @@
-"""The door experiment for any class: insert it at every cell of many pictures, and see where the generator lets it appear."""
+"""The door experiment for any class: insert it around every cell of many pictures, and see where the generator lets it appear."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from core.causal.corpus import grid_for
+from core.causal.corpus import block_for, grid_for
 from core.causal.curves import inserted
 from core.causal.measure import BATCH
 from core.causal.pieces import Arrays, Pieces, cached
-from core.causal.presets import CONTEXT_SEEDS, MARKED
+from core.causal.presets import BLOCK, CONTEXT_SEEDS, MARKED
 from core.causal.results import Context, context_of
 from core.causal.stored import label_id, labels_as
 from core.jobs import Report, no_report
@@ -19,29 +19,31 @@ from core.store import Run, Store
 from core.units import Ranking
 from core.zoo.generator import Generator, layer_info
 
-VERSION = 1
+VERSION = 2
 
 
 def context_run(generator: Generator, scorer: Segmenter, ranking: Ranking, units: Sequence[int], values: np.ndarray,
-                images: int) -> Run:
+                images: int, block: int = 1) -> Run:
     """What the table is made from."""
     return Run("context", {
         "model": generator.name, "layer": ranking.layer, "label": ranking.label, "scorer": scorer.name, "units": list(units),
         "ranking": ranking.run.key, "order": ranking.kind, "images": images, "seeds": [CONTEXT_SEEDS, CONTEXT_SEEDS + images],
-        "grid": list(grid_for(layer_info(generator, ranking.layer).size)),
+        "grid": list(grid_for(layer_info(generator, ranking.layer).size)), "block": block,
         "inserted_values": [round(float(values[u]), 5) for u in units], "labels": labels_as(scorer.labels)},
         {"generator": generator.fingerprint, "segmenter": scorer.fingerprint}, VERSION)
 
 
 def context(generator: Generator, scorer: Segmenter, ranking: Ranking, values: np.ndarray, *, n: int = MARKED, images: int = 24,
-            report: Report = no_report, store: Store | None = None) -> Context:
-    """Inserts the top n units at values (U,) into each cell of `images` pictures, one cell at a time.
+            block: int = BLOCK, report: Report = no_report, store: Store | None = None) -> Context:
+    """Inserts the top n units at values (U,) into the block of `block` × `block` cells around each cell of `images` pictures.
 
-    What was there and what is gained is read by the scorer. Cells are the layer's, or 8 × 8 of them for finer layers.
+    One cell at a time. What was at the cell's middle and what is gained in the picture is read by the scorer. Cells are the
+    layer's, or 8 × 8 of them for finer layers.
     """
     layer, units = ranking.layer, ranking.top(n)
     label, grid = label_id(scorer.labels, ranking.label), grid_for(layer_info(generator, ranking.layer).size)
-    run = context_run(generator, scorer, ranking, units, values, images)
+    block = block_for(grid, block)
+    run = context_run(generator, scorer, ranking, units, values, images, block)
     cells = grid[0] * grid[1]
 
     def work(pieces: Pieces) -> tuple[Arrays, list[str]]:
@@ -59,7 +61,7 @@ def context(generator: Generator, scorer: Segmenter, ranking: Ranking, values: n
                 had, row = int((seen == label).any(1).sum()), []
                 for at in range(0, cells, BATCH):
                     where = torch.arange(at, min(at + BATCH, cells), device=device)
-                    edited = inserted(acts, chosen.expand(len(where), -1), levels, where, grid)
+                    edited = inserted(acts, chosen.expand(len(where), -1), levels, where, grid, block)
                     after = scorer(generator.tail(edited, layer, z.expand(len(where), -1)))
                     row.append(((after == label).any(1).flatten(1).sum(1) - had).cpu().numpy())
                     report(k * cells + at + len(where), images * cells, f"picture {k + 1} of {images}")

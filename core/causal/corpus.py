@@ -39,7 +39,8 @@ class Chosen:
 class Corpus:
     """What α is learned from. values (U,): mean activation where the class is, which is what is inserted.
 
-    popularity (cells,): how often each cell of the grid holds the class best.
+    popularity (cells,): how often each cell of the grid holds the class best. usual: the share of the present pictures that the
+    class covers.
     """
 
     grid: Grid
@@ -47,6 +48,7 @@ class Corpus:
     candidates: Chosen
     values: np.ndarray
     popularity: np.ndarray
+    usual: float
 
 
 class Activations:
@@ -78,6 +80,11 @@ def grid_for(size: tuple[int, int], cells: int = 8) -> Grid:
     return (min(h, cells), min(w, cells)) if cells else (h, w)
 
 
+def block_for(grid: Grid, block: int) -> int:
+    """Side in cells of what is inserted into: `block`, or one cell where that would be more than half of the picture's side."""
+    return block if 2 * block <= min(grid) else 1
+
+
 def presence(segmentation: Tensor, label: int, grid: Grid) -> np.ndarray:
     """(N,S,H,W) label ids -> (N,cells) float64: share of each cell that carries the label in any channel."""
     here = (segmentation == label).any(1).double()
@@ -95,9 +102,10 @@ def gather(generator: Generator, segmenter: Segmenter, layer: str, label: int, p
     if len(present.seeds) < 8:
         name = segmenter.labels[label].name
         raise BadInput(f"{name!r} is in only {len(present.seeds)} of {preset.pool} pictures; at least 8 are needed to learn from")
+    usual = float(shares[present.seeds].mean())
     present = Chosen(present.seeds + PRESENT_SEEDS, present.cells)
     candidates = _search(generator, segmenter, layer, label, torch.from_numpy(values), popularity, preset, grid, report)
-    return Corpus(grid, present, candidates, values, popularity)
+    return Corpus(grid, present, candidates, values, popularity, usual)
 
 
 def choose_present(shares: np.ndarray, keep: int) -> tuple[Chosen, np.ndarray]:
@@ -144,7 +152,7 @@ def _search(generator: Generator, segmenter: Segmenter, layer: str, label: int, 
     0 where the class is there already.
     """
     seeds = list(range(CANDIDATE_SEEDS, CANDIDATE_SEEDS + preset.pool))
-    values = values.to(generator.device)
+    values, block = values.to(generator.device), block_for(grid, preset.block)
     every = torch.ones_like(values)
     gains, cells = [], []
     with torch.no_grad():
@@ -158,7 +166,7 @@ def _search(generator: Generator, segmenter: Segmenter, layer: str, label: int, 
             gain = np.zeros(tried.shape)
             for k in range(tried.shape[1]):
                 places = Places(acts, torch.from_numpy(tried[:, k]).to(z.device), z)
-                after = segmenter(generator.tail(moved(places, every, grid, values), layer, z))
+                after = segmenter(generator.tail(moved(places, every, grid, values, block), layer, z))
                 gain[:, k] = (_pixels(after, label) - _pixels(before, label)) * (shares[np.arange(len(part)), tried[:, k]] == 0)
                 report(preset.pool + at + len(part) * (k + 1) // tried.shape[1], 2 * preset.pool, "looking for places")
             gains.append(gain.max(1))

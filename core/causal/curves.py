@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.causal.corpus import draw_cells, grid_for, presence
+from core.causal.corpus import block_for, draw_cells, grid_for, presence
 from core.causal.measure import BATCH, grey_change, label_counts, switched_off
 from core.causal.objective import Grid, cell_mask
 from core.causal.pieces import Arrays, Pieces, cached
-from core.causal.presets import COUNTS, CURVE_SEEDS, MARKED
+from core.causal.presets import BLOCK, COUNTS, CURVE_SEEDS, MARKED
 from core.causal.results import Curves, curves_of, strip
 from core.causal.stored import label_id, labels_as
 from core.errors import BadInput
@@ -24,14 +24,14 @@ from core.store import Run, Store
 from core.units import Ranking
 from core.zoo.generator import Generator, layer_info
 
-VERSION = 1
+VERSION = 2
 SHARE = 0.005          # of the picture: a class this large counts as shown
 SHOWN = 8              # pictures in the before/after rows
 LEAST = 4
 
 
 def curves_run(generator: Generator, scorer: Segmenter, rankings: Sequence[Ranking], values: np.ndarray, *, images: int,
-               draws: int, random_images: int, counts: Sequence[int]) -> Run:
+               draws: int, random_images: int, counts: Sequence[int], block: int = 1) -> Run:
     """What the curves are made from."""
     first = rankings[0]
     longest = max(counts)
@@ -40,19 +40,20 @@ def curves_run(generator: Generator, scorer: Segmenter, rankings: Sequence[Ranki
         "choosers": sorted({str(r.run.params.get("segmenter", "")) for r in rankings}), "orders": [r.kind for r in rankings],
         "units": {r.kind: list(r.top(longest)) for r in rankings}, "rankings": {r.kind: r.run.key for r in rankings},
         "counts": list(counts), "images": images, "draws": draws, "random_images": random_images, "first_seed": CURVE_SEEDS,
+        "block": block,
         "inserted_values": [round(float(v), 5) for v in values], "labels": labels_as(scorer.labels)},
         {"generator": generator.fingerprint, "segmenter": scorer.fingerprint}, VERSION)
 
 
 def curves(generator: Generator, scorer: Segmenter, rankings: Sequence[Ranking], values: np.ndarray, *, images: int = 32,
-           draws: int = 10, random_images: int | None = None, counts: Sequence[int] = COUNTS, report: Report = no_report,
-           store: Store | None = None) -> Curves:
+           draws: int = 10, random_images: int | None = None, counts: Sequence[int] = COUNTS, block: int = BLOCK,
+           report: Report = no_report, store: Store | None = None) -> Curves:
     """Curves of several rankings of one layer and label, and of random orders.
 
-    values (U,): what insertion sets units to, the same for all orders (load_values of the ACE ranking). Removal is over the
-    first `images` pictures in which the scorer sees the class; insertion into one cell of each of the first `images` pictures of
-    the same range, drawn where the class is usual and not there yet. `random_images` of them serve each random draw (default
-    all). The scorer should not be what chose the units. Raises BadInput when the class is too rare.
+    values (U,): what insertion sets units to, the same for all orders (q99 of a dissection: what brushes draw with). Removal is
+    over the first `images` pictures in which the scorer sees the class; insertion into a block of `block` × `block` cells of each
+    of the first `images` pictures of the same range, drawn where the class is usual and not there yet. `random_images` of them
+    serve each random draw (default all). The scorer should not be what chose the units. Raises BadInput when the class is too rare.
     """
     if not rankings or len({(r.layer, r.label) for r in rankings}) != 1:
         raise BadInput("curves need one or more rankings of one layer and one label")
@@ -60,10 +61,13 @@ def curves(generator: Generator, scorer: Segmenter, rankings: Sequence[Ranking],
     total_units = layer_info(generator, layer).units
     counts = tuple(n for n in counts if n <= total_units)
     few = min(images, random_images or images)
-    run = curves_run(generator, scorer, rankings, values, images=images, draws=draws, random_images=few, counts=counts)
+    grid = grid_for(layer_info(generator, layer).size)
+    block = block_for(grid, block)
+    run = curves_run(generator, scorer, rankings, values, images=images, draws=draws, random_images=few, counts=counts,
+                     block=block)
 
     def work(pieces: Pieces) -> tuple[Arrays, list[str]]:
-        bench = _Bench(generator, scorer, layer, label_id(scorer.labels, name), grid_for(layer_info(generator, layer).size),
+        bench = _Bench(generator, scorer, layer, label_id(scorer.labels, name), grid, block,
                        torch.from_numpy(np.array(values, np.float32)).to(generator.device), counts)
         whole = 2 * len(counts) * (len(rankings) * images + draws * few)
         seen = bench.look(images, lambda d: report(0, whole, f"looking for {name}: {d} pictures"))
@@ -110,6 +114,7 @@ class _Bench:
     layer: str
     label: int
     grid: Grid
+    block: int
     values: Tensor
     counts: tuple[int, ...]
 
@@ -138,16 +143,16 @@ class _Bench:
             raise BadInput(f"{self.scorer.labels[self.label].name!r} is seen in {len(index)} of {len(before)} pictures; "
                            f"at least {LEAST} are needed for a curve")
         usual = share.mean(0)
-        cells = np.array([self._free_cell(usual, share[i], CURVE_SEEDS + i) for i in range(images)], np.int64)
+        near = F.max_pool2d(torch.from_numpy(share).view(-1, 1, *self.grid), self.block, 1, self.block // 2).flatten(1).numpy()
+        cells = np.array([self._free_cell(usual, near[i], CURVE_SEEDS + i) for i in range(images)], np.int64)
         anywhere = np.arange(images)
         return _Seen(CURVE_SEEDS + index, before[index], CURVE_SEEDS + anywhere, cells, before[anywhere], pixels, len(before))
 
     @staticmethod
     def _free_cell(usual: np.ndarray, share: np.ndarray, seed: int) -> int:
-        """A cell likelier where the class is usual; of those the first one where it is not there yet."""
+        """A cell likelier where the class is usual; of those the first one around which it is not there yet."""
         tried = draw_cells(usual, len(usual), seed) if usual.any() else np.random.RandomState(seed).permutation(len(usual))
-        free = [int(k) for k in tried if share[k] == 0]
-        return free[0] if free else int(tried[0])
+        return int(min(tried, key=lambda k: share[k]))      # the first of the least
 
     @torch.inference_mode()
     def order(self, order: np.ndarray, seen: _Seen, n: int, report: Report, done: int, whole: int, note: str) -> Arrays:
@@ -201,15 +206,18 @@ class _Bench:
         return torch.from_numpy(table).to(self.generator.device)
 
     def _inserted(self, seed: int, cell: int, units: Tensor) -> Tensor:
-        """(N,3,H,W): units (N,k) set to their values inside one cell of the seed's picture."""
+        """(N,3,H,W): units (N,k) set to their values inside the block around one cell of the seed's picture."""
         z = self.generator.z_for_seeds([seed])
         acts = self.generator.head(z, self.layer)
-        return self.generator.tail(inserted(acts, units, self.values, torch.tensor([cell], device=acts.device), self.grid),
-                                   self.layer, z.expand(len(units), -1))
+        return self.generator.tail(inserted(acts, units, self.values, torch.tensor([cell], device=acts.device), self.grid,
+                                            self.block), self.layer, z.expand(len(units), -1))
 
 
-def inserted(acts: Tensor, units: Tensor, values: Tensor, cells: Tensor, grid: Grid) -> Tensor:
-    """(1 or N,U,h,w) -> (N,U,h,w) activations with the units (N,k; -1 = none) at their values inside the cells (1 or N)."""
+def inserted(acts: Tensor, units: Tensor, values: Tensor, cells: Tensor, grid: Grid, block: int = 1) -> Tensor:
+    """(1 or N,U,h,w) -> (N,U,h,w) activations with the units (N,k; -1 = none) at their values inside the cells (1 or N), or the
+
+    blocks around them.
+    """
     chosen = 1 - switched_off(torch.ones(len(units), acts.shape[1], 1, 1, device=acts.device), units)
-    a = chosen * cell_mask(cells, grid, (acts.shape[2], acts.shape[3])).to(acts)
+    a = chosen * cell_mask(cells, grid, (acts.shape[2], acts.shape[3]), block).to(acts)
     return acts * (1 - a) + values.view(1, -1, 1, 1) * a

@@ -1,7 +1,7 @@
 """Figures of the causal measurements (plotly), used by the page and written by the command line. No torch."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -18,7 +18,10 @@ GRID = "rgba(128,128,138,0.22)"
 def curves_figure(curves: Curves, mode: Mode = "remove", *, height: int = 380) -> go.Figure:
     """Class area left (remove) or gained (insert) against the number of units, one line and band an order; n = 20 marked."""
     remove = mode == "remove"
-    figure = blank("units off" if remove else "units inserted into one cell",
+    seeds = curves.seeds if remove else curves.insert_seeds
+    draws = len(curves.random_removed if remove else curves.random_inserted)
+    figure = blank(f"{'units off' if remove else f'units inserted into {curves.where}'}<br><sub>{len(seeds)} pictures, seeds {seeds[0]} to "
+                   f"{seeds[-1]}; {draws} random orders</sub>",
                    f"{curves.label.name} area left" if remove else f"{curves.label.name} gained, % of picture", height)
     for order in (*curves.orders, RANDOM):
         band = curves.area_left(order) if remove else _percent(curves.gain(order))
@@ -31,6 +34,20 @@ def curves_figure(curves: Curves, mode: Mode = "remove", *, height: int = 380) -
         figure.add_vline(x=MARKED, line={"color": GRID, "width": 2, "dash": "dot"})
         figure.add_annotation(x=float(np.log10(MARKED)), y=1, yref="paper", yanchor="bottom", text=f"n = {MARKED}",
                               showarrow=False)
+    return figure
+
+
+def presets_figure(measured: Mapping[str, Curves], *, height: int = 380) -> go.Figure:
+    """Removal by causal effect as learned with each preset, and at random."""
+    first = next(iter(measured.values()))
+    figure = blank("units off", f"{first.label.name} area left", height)
+    for name, (colour, dash) in zip(measured, (("#D1495B", "solid"), ("#4B4CBF", "dash"), ("#50BDAC", "dot")), strict=False):
+        _line(figure, measured[name].counts, measured[name].area_left("ace"), "ace", title=f"learned with {name}", colour=colour,
+              dash=dash)
+    _line(figure, first.counts, first.area_left(RANDOM), RANDOM)
+    ticks = list(first.counts)
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(n) for n in ticks])
+    figure.update_yaxes(rangemode="tozero", tickformat=".0%")
     return figure
 
 
@@ -91,13 +108,14 @@ def blank(x_title: str, y_title: str, height: int) -> go.Figure:
     return figure
 
 
-def _line(figure: go.Figure, counts: Sequence[int], band: Band, order: str) -> None:
-    x = [float(n) for n in counts]
-    r, g, b = (int(COLOURS[order][i:i + 2], 16) for i in (1, 3, 5))
+def _line(figure: go.Figure, counts: Sequence[int], band: Band, order: str, *, title: str = "", colour: str = "",
+          dash: str = "") -> None:
+    x, colour = [float(n) for n in counts], colour or COLOURS[order]
+    r, g, b = (int(colour[i:i + 2], 16) for i in (1, 3, 5))
     figure.add_scatter(x=x + x[::-1], y=[*band.hi.astype(float).tolist(), *band.lo.astype(float).tolist()[::-1]], fill="toself",
                        fillcolor=f"rgba({r},{g},{b},0.15)", line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False)
-    figure.add_scatter(x=x, y=band.mean.astype(float).tolist(), mode="lines+markers", name=TITLES[order], marker_size=7,
-                       line={"color": COLOURS[order], "width": 2.5, "dash": DASHES[order]})
+    figure.add_scatter(x=x, y=band.mean.astype(float).tolist(), mode="lines+markers", name=title or TITLES[order], marker_size=7,
+                       line={"color": colour, "width": 2.5, "dash": dash or DASHES[order]})
 
 
 def _percent(band: Band) -> Band:

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from core.causal import descent
-from core.causal.corpus import Activations, Chosen, Corpus, gather, grid_for
-from core.causal.objective import Score, loss, loss_and_gradient
+from core.causal.corpus import Activations, Chosen, Corpus, block_for, gather, grid_for
+from core.causal.objective import Reach, Score, loss, loss_and_gradient
 from core.causal.pieces import Arrays, Pieces, cached, within
 from core.causal.presets import CANDIDATE_SEEDS, PRESENT_SEEDS, Preset, preset
 from core.causal.stored import ace_ranking, label_id
@@ -19,7 +19,7 @@ from core.store import Run, Store
 from core.units import Ranking
 from core.zoo.generator import Generator, layer_info
 
-VERSION = 1
+VERSION = 2
 EVERY = 10          # steps between two kept states
 PASSES = 3          # a forward and backward pass costs about three forward passes; only for the progress bar
 
@@ -82,7 +82,7 @@ class _Optimisation:
             for at in range(0, p.samples, p.batch):
                 value, part = loss_and_gradient(
                     self.generator, self._score(), self.layer, state.alpha, values, present.places(mine[at:at + p.batch]),
-                    candidates.places(theirs[at:at + p.batch]), corpus.grid)
+                    candidates.places(theirs[at:at + p.batch]), corpus.grid, **self._reach(corpus))
                 gradient, total = gradient + part, total + value
                 done = searching + 2 * PASSES * (state.steps * p.samples + at + p.batch)
                 self.report(min(done, searching + learning), searching + learning, f"step {state.steps + 1} of {p.steps}")
@@ -109,9 +109,14 @@ class _Optimisation:
             c = gather(self.generator, self.segmenter, self.layer, label, self.preset, report=report)
             kept = self.pieces.keep("corpus", {
                 "present": np.stack([c.present.seeds, c.present.cells]), "values": c.values, "popularity": c.popularity,
-                "candidates": np.stack([c.candidates.seeds, c.candidates.cells])})
+                "candidates": np.stack([c.candidates.seeds, c.candidates.cells]), "usual": np.asarray(c.usual)})
         return Corpus(grid, Chosen(*kept["present"].copy()), Chosen(*kept["candidates"].copy()), kept["values"].copy(),
-                      kept["popularity"])
+                      kept["popularity"], float(kept["usual"]))
+
+    def _reach(self, corpus: Corpus) -> Reach:
+        """How far `objective.loss` edits: see Preset."""
+        return {"block": block_for(corpus.grid, self.preset.block),
+                "usual": corpus.usual if self.preset.removal == "everywhere" else 0}
 
     def _resume(self, alpha: torch.Tensor) -> tuple[descent.State, list[float], str]:
         last = self.preset.steps - self.preset.steps % EVERY
@@ -142,7 +147,7 @@ class _Optimisation:
             for at in range(0, n, 4):
                 part = slice(at, min(at + 4, n))
                 total += float(loss(self.generator, self._score(), self.layer, alpha, values, present.places(mine[part]),
-                                    candidates.places(theirs[part]), corpus.grid))
+                                    candidates.places(theirs[part]), corpus.grid, **self._reach(corpus)))
         return total / max(n, 1)
 
 

@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from core.causal.presets import MARKED
-from core.causal.stored import label_id, labels_of, newest
-from core.errors import UnknownName
+from core.causal.presets import MARKED, PRESETS
+from core.causal.stored import ace_ranking, label_id, labels_of, newest, stored
+from core.errors import StoreError, UnknownName
 from core.image import decode, encode
 from core.segment import Label
 from core.store import Run, Saved, Store
+from core.units import Ranking
 
 Mode = Literal["remove", "insert"]
 RESAMPLES = 1000
@@ -43,8 +44,8 @@ class Curves:
 
     counts (N,) numbers of units; orders: names, their units (30 first) in `units`. Removal: seeds (S,), before (S,C) pixels of
     each label, removed (O,N,S,C); random_removed (D,N,R,C) over the first R seeds. inside, outside (O,N,S): mean absolute change
-    in grey levels within and outside the region where the scorer saw the class. Insertion into one cell a picture: insert_seeds,
-    insert_cells (S,), insert_before (S,C), inserted (O,N,S,C), random_inserted (D,N,R,C). pixels: of one label map.
+    in grey levels within and outside the region where the scorer saw the class. Insertion into one block of cells a picture: insert_seeds,
+    insert_cells (S,) at its middle, insert_before (S,C), inserted (O,N,S,C), random_inserted (D,N,R,C). pixels: of one label map.
     rows: before/after pictures at 20 units, K side by side, as JPEG: "before", "removed", "insert_before", "inserted".
     """
 
@@ -87,7 +88,7 @@ class Curves:
         return Band(after.sum(1) / max(before.sum(), 1), *np.percentile(ratios, (2.5, 97.5), axis=1))
 
     def gain(self, order: str) -> Band:
-        """Class area added by insertion into one cell, as a share of the picture, (N,). Bands as for area_left."""
+        """Class area added by insertion into one block of cells, as a share of the picture, (N,). Bands as for area_left."""
         c = self.label.id
         if order == RANDOM:
             r = self.random_inserted.shape[2]
@@ -95,6 +96,16 @@ class Curves:
         gain = (self.inserted[self._order(order), :, :, c] - self.insert_before[:, c]) / self.pixels
         means = gain[:, _resamples(gain.shape[1])].mean(2)
         return Band(gain.mean(1), *np.percentile(means, (2.5, 97.5), axis=1))
+
+    @property
+    def block(self) -> int:
+        """Side in cells of what was inserted into."""
+        return int(self.run.params.get("block", 1))
+
+    @property
+    def where(self) -> str:
+        """What was inserted into, in words."""
+        return place(self.block)
 
     @property
     def marked(self) -> int:
@@ -175,7 +186,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Context:
-    """A class inserted at every cell of many pictures, one cell at a time.
+    """A class inserted around every cell of many pictures, one cell at a time.
 
     gain (S,G): class pixels added ÷ pixels of the picture; before (S,G,D) label ids at the cell's middle in the picture as it
     was, D label channels; seeds (S,); grid (gh, gw) with G = gh·gw; units: what was inserted.
@@ -190,6 +201,11 @@ class Context:
     seeds: np.ndarray
     gain: np.ndarray
     before: np.ndarray
+
+    @property
+    def where(self) -> str:
+        """What was inserted into, in words."""
+        return place(int(self.run.params.get("block", 1)))
 
     def table(self, min_cells: int = 8) -> list[Place]:
         """One row a label that was at `min_cells` cells or more, highest gain first. Bands: bootstrap over pictures."""
@@ -212,10 +228,53 @@ class Context:
         return np.asarray(self.gain.mean(0).reshape(self.grid))
 
 
+def place(block: int) -> str:
+    """A block of cells in words."""
+    return "one cell" if block == 1 else f"{block} × {block} cells"
+
+
 def load_curves(store: Store, model: str, layer: str, label: str, *, fingerprint: str | None = None) -> Curves | None:
     """The newest stored curves, or None. No torch."""
     saved = newest(store, "curves", model, fingerprint=fingerprint, layer=layer, label=label)
     return curves_of(saved) if saved else None
+
+
+def by_preset(store: Store, model: str, layer: str, label: str, *, fingerprint: str | None = None) -> dict[str, tuple[Ranking, Curves]]:
+    """For every preset with tested results the newest curves and the causal ranking they are of, newest first. No torch."""
+    found: dict[str, tuple[Ranking, Curves]] = {}
+    for saved in stored(store, "curves", model, fingerprint=fingerprint, layer=layer, label=label):
+        key = saved.run.params["rankings"].get("ace")
+        try:
+            learned = store.get(key) if key else None
+        except StoreError:
+            continue
+        if learned is not None:
+            found.setdefault(str(learned.run.params["preset"]), (ace_ranking(learned), curves_of(saved)))
+    return found
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two presets on one class: rank correlation of their α, units that are among the first `n` of both, area left by each's."""
+
+    presets: tuple[str, str]
+    correlation: float
+    n: int
+    shared: int
+    left: tuple[float, float]
+
+
+def agreements(measured: Mapping[str, tuple[Ranking, Curves]]) -> list[Agreement]:
+    """Every preset against the first of PRESETS that was measured."""
+    names = [name for name in PRESETS if name in measured]
+    out = []
+    for name in names[1:]:
+        (a, first), (b, second) = measured[names[0]], measured[name]
+        n = min(first.marked, second.marked)
+        left = [float(c.area_left("ace").mean[c.counts.index(n)]) for c in (first, second)]
+        out.append(Agreement((names[0], name), rank_correlation(a.score, b.score), n, len({*a.top(n)} & {*b.top(n)}),
+                             (left[0], left[1])))
+    return out
 
 
 def load_context(store: Store, model: str, layer: str, label: str, *, fingerprint: str | None = None) -> Context | None:

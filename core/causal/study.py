@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.causal.presets import PRESETS, Preset
-from core.causal.stored import label_id, load_values
+from core.causal.stored import label_id
 from core.errors import BadInput, UnknownName
 from core.jobs import Report, no_report
 from core.store import Store
@@ -101,8 +101,7 @@ def measure(generator: Generator, chooser: Segmenter, scorer: Segmenter, dissect
     learned = ace(generator, chooser, layer, label, dissection.iou[:, column], setting=plan.setting, report=stages.at(0),
                   store=store)
     alone = single(generator, chooser, layer, images=plan.single, report=stages.at(1), store=store)
-    values = load_values(store, learned)
-    assert values is not None
+    values = dissection.q99
     rankings = [learned, dissection.ranking(label)]
     if alone.before[label_id(alone.labels, label)]:
         rankings.append(alone.ranking(label))

@@ -32,6 +32,7 @@ def command(model: str, layer: str, label: str, preset: str, pool: int | None, i
             out: Path | None, device: str) -> None:
     """Rank a layer's units by what they cause, and test the ranking: removal, insertion, side effects, context."""
     from core import dissect, zoo
+    from core.causal import agreements, by_preset
     from core.causal.optimise import smaller
     from core.causal.presets import preset as preset_named
     from core.causal.study import Plan, study
@@ -56,6 +57,9 @@ def command(model: str, layer: str, label: str, preset: str, pool: int | None, i
     if out is not None:
         export(found, dissection, plan, out)
     show(found)
+    for a in agreements(by_preset(store, model, chosen, label)):
+        click.echo(f"  {a.presets[0]} against {a.presets[1]}: rank correlation {a.correlation:.2f}, {a.shared} of the first {a.n} units "
+                   f"in common; they leave {100 * a.left[0]:.1f} and {100 * a.left[1]:.1f} %")
     if out is not None:
         click.echo(f"{out}: ranking.csv, curves.csv, side_effects.csv, context.csv, figures and settings.json")
 

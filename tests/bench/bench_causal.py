@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core import segment, zoo
 from core.causal import descent
-from core.causal.corpus import Activations, Chosen, grid_for
+from core.causal.corpus import Activations, Chosen, block_for, grid_for
 from core.causal.objective import loss_and_gradient
 from core.causal.presets import PRESETS
 from core.zoo.generator import layer_info
@@ -53,7 +53,7 @@ def main() -> float:
         for at in range(0, p.samples, p.batch):
             index = np.arange(at, at + p.batch)
             gradient = gradient + loss_and_gradient(generator, score, layer, state.alpha, values, present.places(index),
-                                                    candidates.places(index), grid)[1]
+                                                    candidates.places(index), grid, block=block_for(grid, p.block), usual=0.1)[1]
         descent.step(state, descent.scaled(gradient, p, grid) + descent.penalty_gradient(state.alpha, p), p)
 
     kept = torch.cat([present.places(np.arange(p.batch)).acts, candidates.places(np.arange(p.batch)).acts])

@@ -9,7 +9,7 @@ import torch
 
 from core import causal
 from core.causal.corpus import choose_present, draw_cells, gather, presence
-from core.causal.objective import Places, cell_mask, loss
+from core.causal.objective import Places, cell_mask, cell_scores, loss
 from core.causal.optimise import ace, schedule
 from core.causal.presets import PRESETS
 from core.errors import BadInput, JobCancelled, UnknownName
@@ -91,6 +91,30 @@ def test_no_alpha_leaves_the_pictures_as_they_are(generator: toys.ToyGenerator, 
     alpha, values = torch.zeros(9), torch.full((9,), 3.0)
     value = loss(generator, lambda x: segmenter.scores(x, 2), "layer1", alpha, values, places, places, (8, 8))
     assert float(value) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_block_is_the_cells_around_a_cell_cut_at_the_border() -> None:
+    mask = cell_mask(torch.tensor([0, 5]), (4, 4), (8, 8), block=3)
+    assert mask.sum((1, 2, 3)).tolist() == [4 * 4, 9 * 4]
+    assert float(cell_scores(mask[:, 0], torch.tensor([0, 5]), (4, 4), block=3).sum()) == 2
+    assert torch.equal(cell_mask(torch.tensor([0, 5]), (4, 4), (8, 8)), cell_mask(torch.tensor([0, 5]), (4, 4), (8, 8), block=1))
+
+
+def test_removal_everywhere_is_read_as_a_share_of_what_there_was(
+        generator: toys.ToyGenerator, segmenter: toys.ToySegmenter) -> None:
+    corpus = gather(generator, segmenter, "layer1", 2, SMALL)
+    z = generator.z_for_seeds(corpus.present.seeds.tolist())
+    acts = generator.head(z, "layer1")
+    assert corpus.usual == pytest.approx(float((segmenter(generator.tail(acts, "layer1")) == 2).any(1).float().mean()))
+    present = Places(acts, torch.from_numpy(corpus.present.cells), z)
+    nothing = Places(torch.zeros_like(present.acts), present.cells, z)
+    values, score = torch.zeros(9), lambda x: segmenter.scores(x, 2)  # inserting nothing into nothing: the second term is constant
+    left = [float(loss(generator, score, "layer1", alpha, values, present, nothing, corpus.grid, usual=corpus.usual))
+            for alpha in (torch.zeros(9), torch.eye(9)[toys.TREE], torch.eye(9)[toys.FAKE_TREE])]
+    before, after = (score(generator.tail(x, "layer1")).mean() for x in (acts, acts * (1 - torch.eye(9)[toys.TREE].view(1, -1, 1, 1))))
+    assert (left[0] - left[1]) / len(z) == pytest.approx(float(before - after) / corpus.usual, rel=1e-3)
+    assert (left[0] - left[1]) / len(z) > 0.8                         # it goes with its unit
+    assert left[2] == pytest.approx(left[0])                          # none with the one that only goes along
 
 
 def test_every_picture_is_seen_once_a_pass() -> None:

@@ -10,6 +10,7 @@ import torch
 
 from core import causal
 from core.causal.context import context
+from core.causal.corpus import block_for
 from core.causal.curves import curves, inserted
 from core.causal.measure import label_counts, switched_off
 from core.causal.results import Curves
@@ -85,12 +86,21 @@ def test_a_random_unit_has_no_effect_unless_it_is_the_cause(tree_curves: Curves)
     assert tree_curves.random_removed.shape[0] == 10
 
 
-def test_insertion_adds_the_class_with_the_cause_only(tree_curves: Curves) -> None:
-    gain = tree_curves.gain("ace")
-    cell = 16 / 32 ** 2  # one of 64 cells
-    assert 0.5 * cell < gain.mean[0] <= cell  # sometimes a door is drawn over it
-    assert tree_curves.gain("iou").mean[0] == 0
+@pytest.mark.parametrize("block", [1, 3])
+def test_insertion_adds_the_class_with_the_cause_only_and_where_it_is_put(
+        generator: toys.ToyGenerator, segmenter: toys.ToySegmenter, block: int) -> None:
+    orders = [ranking("ace", toys.TREE), ranking("iou", toys.FAKE_TREE)]
+    found = curves(generator, segmenter, orders, VALUES, images=12, draws=2, counts=(1,), block=block)
+    gain, most = found.gain("ace"), block ** 2 * 16 / 32 ** 2  # a cell is one of 64; a block at the border is cut
+    assert 0.4 * most < gain.mean[0] <= most  # sometimes a door is drawn over it
+    assert found.gain("iou").mean[0] == 0
     assert gain.lo[0] <= gain.mean[0] <= gain.hi[0]
+    assert found.block == block
+    assert found.where == {1: "one cell", 3: "3 × 3 cells"}[block]
+
+
+def test_what_is_inserted_into_never_covers_most_of_a_coarse_layer() -> None:
+    assert [block_for(grid, 3) for grid in ((4, 4), (8, 8), (8, 4))] == [1, 3, 1]
 
 
 def test_side_effects_name_what_else_changed(tree_curves: Curves) -> None:
@@ -142,7 +152,7 @@ def test_a_class_that_is_never_seen_is_refused(generator: toys.ToyGenerator, seg
 
 def test_the_context_table_tells_where_a_class_can_appear(generator: toys.ToyGenerator, segmenter: toys.ToySegmenter) -> None:
     order = ranking("ace", toys.TREE)
-    found = context(generator, segmenter, order, VALUES, n=1, images=12)
+    found = context(generator, segmenter, order, VALUES, n=1, images=12, block=1)
     table = {p.label.name: p for p in found.table(min_cells=1)}
     # a door is drawn over a tree, so a tree put there does not show; over sky it does, in full
     assert table["door"].gain == 0

@@ -13,6 +13,7 @@ from core import artifacts
 from core.artifacts import load_scores
 from core.artifacts.quality import quality
 from core.artifacts.scores import artifact_scores
+from core.causal.optimise import ace
 from core.causal.presets import PRESETS
 from core.causal.study import Plan, measure
 from core.dissect import load
@@ -70,6 +71,27 @@ def test_causes_opens_with_the_answer_its_control_and_who_scored(show: Show, mea
     table = app.dataframe[0].value
     assert int(table["unit"].iloc[0]) == toys.TREE
     assert float(table["single effect"].iloc[0]) == 1.0
+
+
+def test_presets_that_were_measured_are_held_against_each_other(show: Show, measured: Store) -> None:
+    assert "rank correlation of α" not in texts(show("causes"))
+    d = load(measured, "toy", "layer1")
+    assert d is not None
+    code = replace(PRESETS["code"], pool=48, train=16, evaluate=4, steps=20, rate=0.05)
+    measure(toys.ToyGenerator(), toys.ToySegmenter(), Judge(), d, "tree", plan=replace(SMALL, setting=code), store=measured)
+    app = show("causes")
+    assert not app.exception
+    assert "**quick** against **code**: rank correlation of α" in texts(app)
+    assert "those of quick leave 0 %, those of code 0 %" in texts(app)
+    assert "units damped in one cell, inserted into one cell" in texts(app)  # the newest is shown: code
+
+
+def test_what_is_shown_is_what_was_tested(show: Show, measured: Store) -> None:
+    d = load(measured, "toy", "layer1")
+    assert d is not None
+    ace(toys.ToyGenerator(), toys.ToySegmenter(), "layer1", "tree", d.iou[:, d.column("tree")], setting=replace(SETTING, steps=1, rate=1.0),
+        store=measured)  # learned since, but never tested
+    assert "30 steps of 8 pictures" in texts(show("causes"))
 
 
 def test_the_order_and_number_of_units_change_the_answer(show: Show, measured: Store) -> None:
