@@ -83,8 +83,8 @@ def paint(generator: Any) -> None:
     image = picture(generator, seed)
     side = max(image.shape[:2])
     size = third.slider("Brush", 1, max(2, side // 3), max(1, side // 6), key=f"concepts.brush.{side}", help="Width in pixels.")
-    tool = st.segmented_control("Tool", list(TOOLS), default="free", required=True, key="concepts.tool", format_func=TOOLS.get,
-                                label_visibility="collapsed",
+    tool = st.segmented_control("Tool", list(TOOLS), default="free", required=True, key="concepts.tool",
+                                format_func=TOOLS.__getitem__, label_visibility="collapsed",
                                 help="Freehand, polygon or box. A polygon is closed by clicking its first corner again.")
     kept = regions(model)
     here = kept.get((seed, name))
