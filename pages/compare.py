@@ -14,7 +14,7 @@ from core.image import decode
 from core.inpaint import default_grow, samples
 from core.jobs import interactive
 from core.segment import Label
-from pages.parts import answers, evidence, frame, gallery, masks, pickers, state
+from pages.parts import answers, evidence, frame, gallery, masks, pickers, state, vote
 
 TABS = ("Same picture, all methods", "Real photos", "Known holes", "The report's table")
 SOURCES = ("Class", "Drawn", "File")
@@ -182,6 +182,7 @@ def everything(board: Board, key: str, labels: tuple[Label, ...]) -> None:
         st.subheader("All scores", anchor=False)
         answers.table(board, key=key)
         answers.downloads(board, key=key)
+    vote.ask(board, view.part, key=key)
 
 
 def put_in(board: Board, key: str) -> Board:

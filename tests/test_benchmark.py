@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from core import benchmark as b
 from core.errors import UnknownName
-from core.inpaint import holes, samples
+from core.inpaint import fill_hole, holes, samples
 
 TINY = b.Plan(("telea", "harmonic"), size=64, scenes=1, photos=("rocket",))
 
@@ -82,6 +82,19 @@ def test_every_hole_is_scored_for_every_method(result):
     assert result.scores.shape == (2, len(b.METRICS), len(TINY.cases))
     assert np.isfinite(result.values("telea", "hole_mae")).all()
     assert (result.values("telea", "collateral") == 0).all()
+
+
+def test_methods_are_timed_on_a_third_of_the_holes_of_every_kind_and_size_three_times_after_a_warm_up(result, monkeypatch):
+    timed = np.isfinite(result.values("telea", "cpu"))
+    assert timed.tolist() == [case.timed for case in TINY.cases]
+    assert timed.mean() == pytest.approx(1 / 3)
+    cases = b.Plan(("telea",)).cases
+    for group in ([c for c in cases if c.kind == kind and c.bin == bin] for kind in holes.KINDS for bin in range(len(b.BINS))):
+        assert 0 < sum(c.timed for c in group) < len(group) / 2
+    asked = []
+    monkeypatch.setattr(b, "fill_hole", lambda *a, runs=1, **k: asked.append(runs) or fill_hole(*a, runs=runs, **k))
+    b.measure(b.Plan(("telea",), size=64, scenes=0, photos=("gravel",)))
+    assert sorted(set(asked)) == [1, 3]
 
 
 def test_scores_are_the_same_on_a_second_run(result):

@@ -10,7 +10,8 @@ picture as the generator then draws it), "gan-composite" (the same, everything o
 "gan-random" (as many other units) and "before" (nothing done). A photo has one instead: "gan-photo", the photo as the generator
 redraws it, which says whether it is in the generator's domain. The judge that scores is never the network that chose the units.
 
-question (what is asked and answered) · methods (running them, scoring them) · kept (in the background, in the store).
+question (what is asked and answered) · methods (running them, scoring them) · kept (in the background, in the store) ·
+vote (blind votes between two results).
 """
 from core.compare.kept import best_units, bundle, cancel, find, forget, job, keep, load, run_of, submit, usual_seed
 from core.compare.methods import Redrawer, compare, gan_edit, label_id, label_maps, mask_of, own_answer, plain, random_units

@@ -1,7 +1,6 @@
 """Every method on one question, and the judge's word on each answer."""
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from core.errors import BadInput, GanLabError
 from core.image import check_rgb, from_u8, to_u8
 from core.inpaint import Hole, composite, fill_hole
 from core.jobs import Report, no_report
+from core.stopwatch import timed
 
 if TYPE_CHECKING:
     from core.segment import Segmenter
@@ -48,14 +48,14 @@ class Redrawer:
 
 
 def compare(question: Question, names: Sequence[str], *, gan: GanEdit | None = None, generator: Generator | None = None,
-            judge: Segmenter | None = None, redrawer: Redrawer | None = None, truth: np.ndarray | None = None,
+            judge: Segmenter | None = None, redrawer: Redrawer | None = None, truth: np.ndarray | None = None, runs: int = 1,
             report: Report = no_report,
             during: Callable[[], AbstractContextManager[None]] = nullcontext) -> Iterator[Answer]:
     """Answers of the named methods, each as soon as it is there. Every method runs inside a context of `during`.
 
     Methods that need a generator (or, for a photo, a redrawer) are left out without one. A method that cannot answer (too large a
     hole, a missing library) gives an Answer with its `problem`; the others go on. truth: what belongs into the hole, where that
-    is known.
+    is known. runs: how often each method is timed (see core.stopwatch).
     """
     able = {*(GANS if gan is not None and generator is not None else ()), *((GAN_PHOTO,) if redrawer is not None else ())}
     todo = [n for n in names if n in able or n not in (*GANS, GAN_PHOTO)]
@@ -68,7 +68,7 @@ def compare(question: Question, names: Sequence[str], *, gan: GanEdit | None = N
         with during():
             try:
                 made = _redrawn(redrawer, question, hole) if name == GAN_PHOTO and redrawer is not None else \
-                    _answer(name, question, hole, gan, generator, drawn)
+                    _answer(name, question, hole, gan, generator, drawn, runs)
                 answer = _judged(made, question, hole, seen, label, judge, truth)
             except GanLabError as error:
                 answer = Answer(name, title(name), about(name), question.before, problem=str(error))
@@ -91,7 +91,7 @@ class _Made:
 
 
 def _answer(name: str, question: Question, hole: Hole, gan: GanEdit | None, generator: Generator | None,
-            drawn: dict[str, tuple[np.ndarray, float, float]]) -> _Made:
+            drawn: dict[str, tuple[np.ndarray, float, float]], runs: int) -> _Made:
     before = question.before
     if name == BEFORE:
         return _Made(name, before, 0.0, 0.0, before, before, hole.inside)
@@ -101,7 +101,7 @@ def _answer(name: str, question: Question, hole: Hole, gan: GanEdit | None, gene
         which = GAN_RANDOM if name == GAN_RANDOM else GAN
         if which not in drawn:
             chosen = gan if which == GAN else GanEdit(gan.model, gan.layer, gan.seed, random_units(generator, gan))
-            drawn[which] = gan_edit(generator, chosen, hole.inside)
+            drawn[which] = gan_edit(generator, chosen, hole.inside, runs=runs)
         raw, seconds, cpu = drawn[which]
         if raw.shape != before.shape:
             raise BadInput(f"the picture is not the generator's own: {before.shape[:2]}, but it draws {raw.shape[:2]}")
@@ -111,7 +111,7 @@ def _answer(name: str, question: Question, hole: Hole, gan: GanEdit | None, gene
     avoid = question.avoid if question.avoid is not None and question.avoid.any() else None
     used = avoid if method.avoids else None
     filled = fill_hole(method, before, question.mask, avoid=used, seed=question.seed, grow=question.grow,
-                       feather=question.feather)
+                       feather=question.feather, runs=runs)
     note = "the keep-out area is not used: this method does not copy" if avoid is not None and used is None else ""
     return _Made(name, filled.image, filled.seconds, filled.cpu, filled.seen, filled.raw, filled.seen_hole, note)
 
@@ -124,19 +124,18 @@ def _redrawn(redrawer: Redrawer, question: Question, hole: Hole) -> _Made:
     middle[top:bottom, left:right] = True
     if not (hole.inside & middle).any():
         raise BadInput("the hole lies outside of the middle square, which is all the generator redraws of a photo")
-    wall, cpu = time.perf_counter(), time.thread_time()
     target = invert.prepare(before, generator.image_size)
-    found = invert.invert(generator, target, layer=redrawer.encoder.layer, encoder=redrawer.encoder, steps=0)
+    found, wall, cpu = timed(lambda: invert.invert(generator, target, layer=redrawer.encoder.layer, encoder=redrawer.encoder,
+                                                   steps=0), threads=not _alone(generator))
     raw = before.copy()
     raw[top:bottom, left:right] = pictures.resize(found.image, (bottom - top, right - left))
-    wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
     value, domain = invert.reading(target, found.start), redrawer.domain
     note = f"the encoder explains {max(0.0, value):.0%} of the photo"
     if domain is not None:
         note = f"{domain.verdict(value)}: {note}, the line lies at {domain.threshold:.0%}"
     if not middle[hole.inside].all():
         note += "; only the middle square is redrawn"
-    return _Made(GAN_PHOTO, composite(before, raw, hole), wall, cpu if _alone(generator) else wall, before, raw, hole.inside, note)
+    return _Made(GAN_PHOTO, composite(before, raw, hole), wall, cpu, before, raw, hole.inside, note)
 
 
 def _alone(generator: Generator) -> bool:
@@ -174,24 +173,22 @@ def own_answer(question: Question, image: np.ndarray, minutes: float, name: str 
 
 
 # --- the generator's part ---------------------------------------------------------------------------------------------------
-def gan_edit(generator: Generator, edit: GanEdit, where: np.ndarray) -> tuple[np.ndarray, float, float]:
+def gan_edit(generator: Generator, edit: GanEdit, where: np.ndarray, *, runs: int = 1) -> tuple[np.ndarray, float, float]:
     """The picture of a seed with units set to 0 inside bool (H,W) -> uint8 (H,W,3), wall seconds, processor seconds.
 
-    Units are switched off in every cell of the layer that the hole touches: half-off cells would leave half of the thing.
-
-    Where the generator uses several threads or a GPU, whose time one thread does not see, both are wall seconds.
+    Units are switched off in every cell of the layer that the hole touches: half-off cells would leave half of the thing. Times
+    are those of core.stopwatch, of so many `runs`.
     """
     import torch
 
     from core.edits import UnitEdit, render
 
+    def draw() -> np.ndarray:
+        with torch.inference_mode():
+            return to_u8(render(generator, generator.z_for_seeds([edit.seed]), [edits]))[0]
+
     edits = UnitEdit(edit.layer, edit.units, mask=where, pooling="max")
-    wall, cpu = time.perf_counter(), time.thread_time()
-    with torch.inference_mode():
-        image = render(generator, generator.z_for_seeds([edit.seed]), [edits])
-        picture = to_u8(image)[0]
-    seconds, own = time.perf_counter() - wall, time.thread_time() - cpu
-    return picture, seconds, own if _alone(generator) else seconds
+    return timed(draw, runs=runs, threads=not _alone(generator))
 
 
 def plain(generator: Generator, seed: int) -> np.ndarray:

@@ -47,9 +47,9 @@ REGISTRY: dict[str, Inpainter] = {
         Inpainter("harmonic", "Harmonic", harmonic.harmonic,
                   "The smoothest fill there is: fog. The floor every other method must beat.", imports=("scipy.sparse",)),
         Inpainter("lama", "LaMa", deep.lama(), "A learned fill for large holes, from a file of your own. Trained on Places2.",
-                  missing=partial(deep.missing, deep.LAMA)),
+                  missing=partial(deep.missing, deep.LAMA), threads=True),
         Inpainter("migan", "MI-GAN", deep.migan(), "A small learned fill, from a file of your own. Trained on Places2.",
-                  missing=partial(deep.missing, deep.MIGAN)),
+                  missing=partial(deep.missing, deep.MIGAN), threads=True),
     )
 }
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from core.errors import BadInput, GanLabError, MissingPackage, MissingWeights
 from core.image import MAX_PIXELS, check_mask, check_rgb
+from core.stopwatch import timed
 
 MAX_SIDE = 1024
 MAX_HOLE = 0.9
@@ -45,7 +46,7 @@ class Inpainter:
     that need a file, whose `missing` says which);
     missing: "" when it can be used, else why not; avoids: takes a "do not copy from here" mask; max_side and max_hole:
     the most pixels along a side, and inside the hole, it is given (larger ones are shrunk first); imports: what it imports
-    when it is first used, which is not counted as its time.
+    when it is first used, which is not counted as its time; threads: works in threads of its own (see core.stopwatch).
     """
 
     name: str
@@ -58,6 +59,7 @@ class Inpainter:
     max_side: int = MAX_SIDE
     max_hole: int = MAX_SIDE * MAX_SIDE
     imports: tuple[str, ...] = ()
+    threads: bool = False
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, *, avoid: np.ndarray | None = None,
                  seed: int = 0) -> np.ndarray:
@@ -151,13 +153,14 @@ def _blend(before: np.ndarray, patch: np.ndarray, hole: Hole) -> np.ndarray:
 
 
 def fill_hole(method: Inpainter, image: np.ndarray, mask: np.ndarray, *, avoid: np.ndarray | None = None, seed: int = 0,
-              grow: int | None = None, feather: int | None = None) -> Filled:
+              grow: int | None = None, feather: int | None = None, runs: int = 1) -> Filled:
     """Fills the True pixels of `mask` in `image` with one method.
 
     image uint8 RGB (H,W,3), at most 25 million pixels; mask bool (H,W), True = fill; avoid bool (H,W) or None, True = never
     copy from here; grow, feather: pixels, see Hole (None = 1 % and 0.5 % of the long side). An empty mask gives the input
     back. Pixels outside the grown mask are bit-identical to the input. A picture with a side over `method.max_side` is cut
-    to a window around the hole, shrunk where that is still too large, and the fill is enlarged back.
+    to a window around the hole, shrunk where that is still too large, and the fill is enlarged back. runs: how often the
+    bare method is timed (see core.stopwatch).
 
     Raises BadInput (wrong type, size or value; a hole of more than 90 %; nothing left to copy from; `avoid` given to a
     method that does not copy), MissingPackage, MissingWeights.
@@ -190,16 +193,15 @@ def fill_hole(method: Inpainter, image: np.ndarray, mask: np.ndarray, *, avoid: 
     for name in method.imports:
         importlib.import_module(name)
     prepared = time.perf_counter()
-
-    cpu = time.thread_time()
-    raw = method.fill(seen, seen_hole, avoid=seen_avoid, seed=seed)
-    seconds, cpu = time.perf_counter() - prepared, time.thread_time() - cpu
+    raw, seconds, cpu = timed(lambda: method.fill(seen, seen_hole, avoid=seen_avoid, seed=seed), runs=runs,
+                              threads=method.threads)
+    done = time.perf_counter()
     if raw.shape != seen.shape or raw.dtype != np.uint8:
         raise AssertionError(f"{method.name} returned {raw.dtype} {raw.shape} for uint8 {seen.shape}")
 
     patch = _enlarged(raw, seen, seen_hole, hole.box, window)
-    return Filled(_blend(image, patch, hole), hole, seen, seen_hole, raw, seconds, cpu,
-                  time.perf_counter() - started - seconds)
+    blended = _blend(image, patch, hole)
+    return Filled(blended, hole, seen, seen_hole, raw, seconds, cpu, prepared - started + time.perf_counter() - done)
 
 
 def _shrunk(image: np.ndarray, hole: Hole, avoid: np.ndarray | None, window: tuple[slice, slice],
