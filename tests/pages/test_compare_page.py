@@ -63,6 +63,51 @@ def test_finished_comparison_is_stored_and_shown_again_without_a_job(judged, sho
     assert "removed 100 %" in words(again)
 
 
+def test_vote_is_blind_until_it_is_cast_and_counts_once(judged, show: Callable[..., AppTest]):
+    page = finished(show("compare", **{"class": "tree", "n": "1"}))
+
+    def ballot():
+        return page.session_state["same.ballot"]
+
+    def buttons() -> dict[str, str]:
+        return {b.key: b.label for b in page.button if b.key.startswith("same.vote.")}
+
+    assert set(buttons().values()) == {"Left", "Right", "Can't say"}
+    _, shown, cast = ballot()
+    assert cast is None
+    assert not {shown.left, shown.right} & {compare.BEFORE, compare.GAN_RANDOM}
+    page.button(key="same.vote.left").click().run()
+    assert not page.exception
+    assert list(buttons().values()) == ["Next pair"]
+    assert [v.preferred for v in page.session_state["votes"]] == [shown.left]
+    tallied = next(d.value for d in page.dataframe if "preferred" in d.value)
+    assert tallied["preferred"].tolist() == [compare.title(shown.left)]
+    assert tallied["share"].tolist() == ["100% [21%, 100%]"]
+    page.button(key="same.vote.next").click().run()
+    assert {ballot()[1].left, ballot()[1].right} != {shown.left, shown.right}
+    page.button(key="same.vote.neither").click().run()
+    assert [v.preferred for v in page.session_state["votes"]] == [shown.left, ""]
+
+
+def test_page_comes_to_rest_when_a_comparison_of_a_photo_is_finished(judged, show: Callable[..., AppTest],
+                                                                     monkeypatch: pytest.MonkeyPatch):
+    import streamlit as st
+
+    monkeypatch.setattr(compare, "methods", lambda **k: ["telea", "before"])
+    page = show("compare", tab="Real photos")
+    next(b for b in page.button if b.label == "Compare all methods").click().run()
+    page = finished(page)
+    asked = []
+    monkeypatch.setattr(st, "rerun", lambda *a, **k: asked.append(a))
+    page.run()
+    sheet = page.session_state["mask.photo"]
+    page.run()
+    assert "All scores" in words(page)
+    assert not asked
+    assert page.session_state["mask.photo"] == sheet  # a drawing that is loaded anew at every run would be sent at every run
+    assert len(kept.comparisons.list()) == 1
+
+
 def test_class_that_is_not_in_the_picture_is_said(judged, show: Callable[..., AppTest]):
     page = show("compare", **{"class": "dome"})
     assert "sees no dome" in words(page)
