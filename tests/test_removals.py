@@ -70,7 +70,8 @@ def test_interval_covers_its_median_and_missing_scores_have_none():
     found = run()
     seam = found.interval("telea", "seam")
     assert seam.low <= seam.median <= seam.high
-    blank = removals.Removals(found.study, found.run, np.full_like(found.scores, np.nan), found.seeds, found.label_of)
+    blank = removals.Removals(found.study, found.run, np.full_like(found.scores, np.nan), found.seeds, found.label_of,
+                              found.realism)
     assert blank.interval("telea", "seam") is None
     assert "–" in removals.as_text(blank)
 
@@ -108,3 +109,22 @@ def test_study_and_opening_comparisons_of_a_dissected_model_are_stored(store, mo
     assert sorted(b.question.label for b in kept) == ["door", "tree"]
     compare.bundle(store, model="toy", labels=("tree", "door"))
     assert len(store.list("compare")) == 2
+
+
+def test_methods_are_timed_on_every_fourth_seed():
+    found = run()
+    timed = np.isfinite(found.scores[0, removals.METRICS.index("cpu")])
+    assert timed.tolist() == [seed % removals.EVERY == 0 for seed in found.seeds.tolist()]
+    assert found.interval("telea", "cpu").n == timed.sum()
+    assert "cores" in found.machine
+
+
+def test_realism_is_told_from_enough_pictures_only(monkeypatch, store):
+    assert np.isnan(run().realism).all()
+    assert "not told" in removals.as_text(run())
+    monkeypatch.setattr(removals, "REALISTIC", 3)
+    few = removals.Study("toy", "layer1", ("tree",), seeds=12, units=1, methods=("gan", "before"))
+    found = run(few, store=store)
+    gan, untouched = found.realism[:, 0]
+    assert gan < untouched  # a tree that was never drawn is nearer to pictures without one than a tree
+    assert np.array_equal(run(few, store=store).realism, found.realism)

@@ -219,12 +219,15 @@ def report_table() -> None:
         with st.expander("All methods and controls", icon=":material/table_rows:"):
             rows = [_row(name, found) for name in found.study.names]
             st.dataframe(pd.DataFrame(rows)[["Method", EFFECT, OUTSIDE, "Seam", "Texture", COMPUTING]], hide_index=True)
-            st.caption("Median [95 % over seeds]. Random units and the untouched picture are controls: what any change, and none, scores.")
+            st.caption("Median [95 % over seeds]. Random units and the untouched picture are controls: what any change, and none, scores. "
+                       f"Computing: processor time, the median of {removals.RUNS} runs after a warm-up.")
+            realism(found)
     if found is not None:
         by_class(found)
         study = found.study
         frame.caption(model=study.model, layer=study.layer, seeds=range(study.seeds), holes=len(found.seeds), units=study.units,
-                      classes=", ".join(study.labels), measured=found.created, command="python -m core inpaint removals")
+                      classes=", ".join(study.labels), measured=found.created, machine=found.machine,
+                      command="python -m core inpaint removals")
     st.markdown("Filling touches nothing else and works on any photo; it can only take away. The generator is the only one that can "
                 "*add*: a door, a tree, a dome. It works on pictures it can draw itself, redraws more than was asked unless it is "
                 "composited, and stands on hours of training and a dissection.")
@@ -250,6 +253,21 @@ def read_off(found: Removals) -> None:
                     "texture gives it away.")
     if said:
         st.markdown(" ".join(said))
+
+
+def realism(found: Removals) -> None:
+    """How like the generator's own pictures without the class the results are; says why, where that is not known."""
+    study = found.study
+    told = [n for n, column in enumerate(found.realism.T) if np.isfinite(column).any()]
+    if not told:
+        most = max(int((found.label_of == n).sum()) for n in range(len(study.labels)))
+        st.caption(f"Realism (a kernel distance between sets of pictures) says nothing with few: it is told from {removals.REALISTIC} "
+                   f"holes of a class, and here are {most} at most. `python -m core inpaint removals --seeds 2000` measures more.")
+        return
+    rows = [{"Method": title(m), **{study.labels[n]: found.realism[i, n] for n in told}} for i, m in enumerate(study.names)]
+    st.markdown("**Realism:** kernel distance (KID's, on the judge's features) to pictures the generator drew without the class. "
+                "Lower is nearer.")
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
 
 
 def _study(model: str, layer: str) -> Callable[[Report], None]:
