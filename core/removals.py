@@ -137,7 +137,7 @@ def measure(study: Study, *, generator: Generator, chooser: Segmenter, judge: Se
               "realism": _realism(study, np.stack(features, axis=1), label_of, generator, judge)}
     if store is not None:
         return _read(store.put(run, arrays, seconds=time.perf_counter() - started, machine=machine()))
-    return Removals(study, run, **arrays, machine=machine())
+    return Removals(study, run, arrays["scores"], arrays["seeds"], arrays["label_of"], arrays["realism"], machine=machine())
 
 
 def _column(study: Study, question: Question, gan: GanEdit, generator: Generator,

@@ -265,3 +265,28 @@ def test_mask_file_round_trip():
 
     assert np.array_equal(mask_from_png(mask_to_png(mask), (20, 30)), mask)
     assert encode(mask.astype(np.uint8) * 255)
+
+
+@pytest.mark.parametrize(("file", "said"), [
+    ("fits", ""), ("other shape", "save the mask at the picture's size"), ("no picture", "not a PNG"), ("nothing marked", "")])
+def test_saved_mask_can_be_put_in_on_a_photo(judged, show: Callable[..., AppTest], file, said):
+    from core.image import mask_to_png
+    from core.inpaint import samples
+
+    page = show("compare", tab="Real photos")
+    next(c for c in page.segmented_control if c.key == "photo.mask").set_value("File").run()
+    assert not page.exception
+
+    def go():
+        return next(b for b in page.button if b.label == "Compare all methods")
+
+    assert go().disabled
+    height, width = samples.load(samples.names()[0]).shape[:2]
+    mask = np.zeros((height, width if file != "other shape" else width + 40), bool)
+    mask[20:40, 30:60] = file != "nothing marked"
+    data = b"GIF89a, or something" if file == "no picture" else mask_to_png(mask)
+    uploader = next(u for u in page.get("file_uploader") if u.key == "mask.photo.file")
+    uploader.set_value(("mask.png", data, "image/png")).run()
+    assert not page.exception
+    assert go().disabled == (file != "fits")
+    assert said in words(page)
