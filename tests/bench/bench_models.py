@@ -2,6 +2,7 @@
 
     python tests/bench/bench_models.py load          # each family: zoo.load ÷ reading the file, both from the disk
     python tests/bench/bench_models.py full          # 256 px, full width: time a picture, dissecting, painting, memory
+    python tests/bench/bench_models.py pages         # … and every page of the dashboard, drawn with it in this process
 
 Weights are random: their values change nothing here. Opening and reading are timed in turn, from the disk (the file is dropped from
 the page cache before each) and from memory; the best of ROUNDS. The lower ratio is judged: on a busy machine either may be disturbed.
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -28,6 +30,10 @@ from core import zoo  # noqa: E402
 from core.zoo import own  # noqa: E402
 from core.zoo.proggan import ProgGANNet  # noqa: E402
 from core.zoo.published import SIZES_256  # noqa: E402
+
+if TYPE_CHECKING:
+    from core.segment.concepts import PixelSegmenter
+    from core.zoo.generator import Generator
 
 LIMIT = 1.5
 ROUNDS = 15
@@ -47,7 +53,7 @@ def files() -> dict[str, Path]:
     """A file of each family, in the models folder: the published 256-px Progressive GAN's keys and shapes, the tutorial's DCGAN."""
     torch.manual_seed(0)
     folder = own.add_folder()
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     state = {k: torch.randn_like(v) * 0.5 for k, v in ProgGANNet(list(SIZES_256)).state_dict().items()}
     torch.save(state, folder / "proggan.pth")
     widths, parts = [100, 512, 256, 128, 64, 3], []
@@ -75,10 +81,50 @@ def load() -> bool:
     return fine
 
 
+def labelled(g: Generator) -> PixelSegmenter:
+    """A segmenter for a model of random weights: what is in the upper part, painted on two pictures; kept in the store."""
+    from core.segment.concepts import Painted, from_saved, make_painted
+    from core.store import Store
+
+    mask = np.zeros((256, 256), bool)
+    mask[:100] = True
+    return from_saved(make_painted(g, [Painted(seed, "upper", mask) for seed in (0, 1)], name="toy", store=Store()), "cpu")
+
+
+def pages() -> bool:
+    """Every page with the full-size model, dissected on 20 pictures; fine when none fails and one stroke is taken."""
+    from streamlit.testing.v1 import AppTest
+
+    from core.dissect import dissect
+    from core.store import Store
+
+    files()
+    g = zoo.load("proggan", "cpu")
+    dissect(g, labelled(g), ["layer4"], range(20), level_seeds=range(1_000_000, 1_000_020), store=Store())
+    fine = True
+    for name in ("overview", "layers", "units", "causes", "artifacts", "paint", "compare", "photo", "models"):
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=900)
+        app.query_params["model"], app.query_params["layer"] = "proggan", "layer4"
+        if name != "overview":
+            app.switch_page(f"pages/{name}.py")
+        start, busy = time.perf_counter(), time.process_time()
+        app.run()
+        told = "drawn"
+        fine &= app.selectbox(key="model").value == "proggan"
+        if name == "paint":
+            app.button(key="paint_all").click().run()
+            told = "drawn and painted on"
+            fine &= any("strokes 1" in c.value for c in app.caption)
+        wrong = [e.value for e in (*app.exception, *app.error)]
+        fine &= not wrong
+        print(f"{name}: {wrong or told}; {time.perf_counter() - start:.1f} s, {time.process_time() - busy:.1f} s of processor time",
+              flush=True)
+    return fine
+
+
 def full() -> bool:
     from core.dissect import dissect
     from core.paint import Painting, Stroke, paint
-    from core.segment.concepts import Painted, from_saved, make_painted
     from core.store import Store
 
     torch.set_num_threads(2)
@@ -92,9 +138,7 @@ def full() -> bool:
         g.span(z, None, None)
     print(f"picture: {(time.perf_counter() - start) / 4:.2f} s each, {(time.process_time() - busy) / 4:.2f} s of processor time, "
           f"256 px, {torch.get_num_threads()} threads")
-    store, mask = Store(), np.zeros((256, 256), bool)
-    mask[:100] = True
-    s = from_saved(make_painted(g, [Painted(seed, "upper", mask) for seed in (0, 1)], name="toy", store=store), "cpu")
+    store, s = Store(), labelled(g)
     start, busy = time.perf_counter(), time.process_time()
     found = dissect(g, s, ["layer4"], range(20), level_seeds=range(1_000_000, 1_000_020), store=store)["layer4"]
     print(f"dissection of layer4 on 20 pictures (and 20 for levels): {time.perf_counter() - start:.1f} s, "
@@ -110,6 +154,6 @@ def full() -> bool:
 
 
 if __name__ == "__main__":
-    chosen = {"load": load, "full": full}
+    chosen = {"load": load, "full": full, "pages": pages}
     done = [chosen[name]() for name in (sys.argv[1:] or list(chosen))]
     sys.exit(0 if all(done) else "over the limit")

@@ -59,7 +59,7 @@ def test_fetch_that_fails_says_so_in_one_sentence_and_the_page_goes_on(dashboard
     expect(failed).to_contain_text("67f1e16c was expected")
     expect(failed).to_contain_text("put the file at")
     assert not list((cache / "weights").glob("*.pth"))
-    visit(page, f"{dashboard}/overview")
+    visit(page, dashboard, "GAN Dissection")
 
 
 def test_concept_is_painted_and_units_are_ranked_by_it(dashboard: str, page: Page) -> None:
