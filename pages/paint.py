@@ -33,7 +33,6 @@ from core.paint import (
     pair,
     plain,
     trials_sheet,
-    trusted,
 )
 from core.paint.document import MAX_SEED
 from core.segment.vocabulary import brush_labels, read_mapping
@@ -155,8 +154,8 @@ def follow_sidebar() -> None:
 
 # --- pictures -----------------------------------------------------------------------------------------------------------------
 def causal(name: str, painting: Painting) -> Ranking | None:
-    """The causal ranking that a brush takes its units from, where there is one that is more than a preview."""
-    return trusted(state.ranking(painting.model, painting.layer, name, "ace"))
+    """The causal ranking that a brush takes its units from, where there is one."""
+    return state.ranking(painting.model, painting.layer, name, "ace")
 
 
 def rankings(painting: Painting) -> dict[str, Ranking]:

@@ -9,7 +9,7 @@ document (Stroke, Painting) · history (undo, redo) · raster (mask_of) · brush
 effect (measure: what a stroke changed) · link (a painting in an address) · sheet (pictures to take away) · starts (good
 pictures to begin with). Importing this loads no torch.
 """
-from core.paint.brushes import AMOUNTS, CLASSES, LETTERS, Chosen, choose, dissection_for, stored_rankings, trusted
+from core.paint.brushes import AMOUNTS, CLASSES, LETTERS, Chosen, choose, dissection_for, stored_rankings
 from core.paint.document import Mode, Painting, Shape, Stroke
 from core.paint.effect import Effect, measure
 from core.paint.history import Timeline
@@ -21,4 +21,4 @@ from core.paint.starts import good_starts
 
 __all__ = ["AMOUNTS", "CLASSES", "LETTERS", "Chosen", "Effect", "Mode", "PaintResult", "Painting", "Shape", "Stroke",
            "Timeline", "Trial", "all_brushes", "choose", "dissection_for", "from_link", "good_starts", "link_for", "mask_of",
-           "measure", "paint", "paint_seeds", "pair", "plain", "stored_rankings", "to_link", "trials_sheet", "trusted", "union"]
+           "measure", "paint", "paint_seeds", "pair", "plain", "stored_rankings", "to_link", "trials_sheet", "union"]

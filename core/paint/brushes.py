@@ -66,18 +66,12 @@ def dissection_for(painting: Painting, store: Store) -> Dissection | None:
     return dissect.load(store, painting.model, painting.layer)
 
 
-def trusted(ranking: Ranking | None) -> Ranking | None:
-    """A causal ranking that brushes may use. One of the preset "quick" is a preview: on the bundled model its 20 tree units took
-    3 % of the judge's tree pixels away where the 20 of highest IoU took 13 %, so it does not replace the order by IoU."""
-    return None if ranking is None or ranking.run.params.get("preset") == "quick" else ranking
-
-
 def stored_rankings(painting: Painting, store: Store) -> dict[str, Ranking]:
     """The causal rankings that are stored for the painting's class brushes, by class."""
     from core.causal import load_ranking
 
     names = {s.brush for s in painting.strokes if painting.unit_set(s.brush) is None and s.order != "iou"}
-    found = {name: trusted(load_ranking(store, painting.model, painting.layer, name, kind="ace")) for name in sorted(names)}
+    found = {name: load_ranking(store, painting.model, painting.layer, name, kind="ace") for name in sorted(names)}
     return {name: ranking for name, ranking in found.items() if ranking is not None}
 
 

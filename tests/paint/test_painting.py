@@ -138,13 +138,13 @@ def test_units_come_from_the_causal_ranking_where_there_is_one(toy: ToyGenerator
         choose(TREE_PLACE, EMPTY, planted, Ranking(ace.run, "layer2", "tree", ace.order, ace.score, "ace"))  # type: ignore[arg-type]
 
 
-def test_a_quick_preview_of_a_causal_ranking_does_not_replace_iou(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_causal_rankings_are_those_of_the_class_brushes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     from core import causal
 
-    for preset, used in (("quick", False), ("standard", True)):
-        made = ranked(Run("ace", {"preset": preset}), "layer1", "tree", np.arange(9.0), "ace")
-        monkeypatch.setattr(causal, "load_ranking", lambda *args, made=made, **more: made)
-        assert (stored_rankings(EMPTY.add(TREE_PLACE), store) == {"tree": made}) is used
+    made = ranked(Run("ace", {}), "layer1", "tree", np.arange(9.0), "ace")
+    monkeypatch.setattr(causal, "load_ranking", lambda store, model, layer, label, **more: made if label == "tree" else None)
+    assert stored_rankings(EMPTY.add(TREE_PLACE).add(replace(TREE_PLACE, brush="door")), store) == {"tree": made}
+    assert stored_rankings(EMPTY.add(replace(TREE_PLACE, order="iou")), store) == {}
 
 
 def test_what_drawing_inserts(planted: PlantedDissection) -> None:
