@@ -164,50 +164,60 @@ def remembered(made: Brought) -> Brought:
     return made
 
 
-def work(target: np.ndarray, run: Run, card: EncoderCard | None, live: Live | None = None) -> Callable[[Report], Brought]:
+def work(target: np.ndarray, run: Run, card: EncoderCard | None, live: Live | None = None,
+         start: Brought | None = None) -> Callable[[Report], Brought]:
     """What one inversion does; what it needs is loaded before it is queued."""
     encoder = state.encoder(state.model()) if card else None
-    return invert.bringing(state.generator(state.model()), target, run, encoder=encoder, judge=judge(), live=live)
+    return invert.bringing(state.generator(state.model()), target, run, encoder=encoder, judge=judge(), live=live, start=start)
 
 
-def bring(source: Source, steps: int, card: EncoderCard | None, why: str) -> Brought:
-    """Shows the inversion of the picture: a stored one, or the start at once and the rest as a job with a live picture."""
+def bring(source: Source, steps: int, card: EncoderCard | None, why: str) -> Brought | None:
+    """Shows the inversion of the picture: a stored one, or the start and the rest as a job with a live picture.
+
+    An encoder gives the start at once. Without one 64 pictures are tried, which takes a large generator half a minute: a job too.
+    None while there is no start.
+    """
     def run(n: int) -> Run:
         model = state.model()
         return invert.photo_run(source.target, model=model, layer=card.layer if card else state.default_layer(model), steps=n,
                                 generator=zoo.fingerprint(model), encoder=card.fingerprint if card else "")
-    leave(run(steps).key)
+    leave({run(0).key, run(steps).key})
     made = known(run(steps))
     if made is None:
         with st.spinner("Opening the generator …"):
-            made = known(run(0)) or remembered(invert.at_once(work(source.target, run(0), card)))
-        if steps and optimise(source, run(steps), card):
+            made = known(run(0)) or (remembered(invert.at_once(work(source.target, run(0), card))) if card else None)
+        if made is None and not optimise(source, run(0), None):
+            made = known(run(0))  # it was quick
+        if made is None or steps and optimise(source, run(steps), card, made):
             return made
     outcome(source, made, card, why)
     return made
 
 
-def optimise(source: Source, run: Run, card: EncoderCard | None) -> bool:
-    """The job of an inversion: started by itself, shown while it runs, stopped with a button. Whether it runs."""
-    title = f"{run.params['steps']} steps on {source.name}"
+def optimise(source: Source, run: Run, card: EncoderCard | None, start: Brought | None = None) -> bool:
+    """The job of an inversion, or of its start: begun by itself, shown while it runs, stopped with a button. Whether it runs."""
+    steps = run.params["steps"]
+    title = f"{steps} steps on {source.name}" if steps else f"A start for {source.name}"
     job = short.get(run.key)
     failed = job is not None and job.state == "failed"
     if job is not None and failed:
         st.error(f"{frame.escape(title)} failed: {frame.escape(job.error)}", icon=":material/error:")
     elif state.get("photo.stopped") == run.key:
-        st.info("Stopped: below is the start alone.", icon=":material/stop_circle:")
+        st.info("Stopped: below is the start alone." if steps else "Stopped: there is no start yet.", icon=":material/stop_circle:")
     if failed or state.get("photo.stopped") == run.key:
-        if not st.button(f"Optimise {run.params['steps']} steps", icon=":material/play_arrow:", key="photo_again"):
+        if not st.button(f"Optimise {steps} steps" if steps else "Look for a start", icon=":material/play_arrow:", key="photo_again"):
             return False
         state.drop("photo.stopped")
     if job is None or not job.active:
         live = Live()
         try:
-            invert.begin(run.key, title, work(source.target, run, card, live), live)
+            job = invert.begin(run.key, title, work(source.target, run, card, live, start), live)
         except Busy as error:
             st.warning(frame.escape(str(error)), icon=":material/hourglass_top:")
             return False
         state.put("photo.mine", run.key)
+        if not steps and invert.soon(job).state == "done":
+            return False
     elif state.get("photo.mine") != run.key:  # somebody else brings the same picture in: one watcher more
         job.watchers += 1
         state.put("photo.mine", run.key)
@@ -215,9 +225,9 @@ def optimise(source: Source, run: Run, card: EncoderCard | None) -> bool:
     return True
 
 
-def leave(key: str) -> None:
+def leave(now: set[str]) -> None:
     """Another picture was chosen: the job of the one before is this visitor's no longer."""
-    if state.get("photo.mine", key) != key:
+    if state.get("photo.mine", "") not in {"", *now}:
         short.cancel(state.get("photo.mine"))
         state.drop("photo.mine")
 
@@ -578,7 +588,8 @@ try:
     else:
         with st.container():  # always there: see `studio`
             brought = bring(source, steps, card, why)
-        paint_on(brought, source.name)
+        if brought is not None:
+            paint_on(brought, source.name)
 except GanLabError as error:
     frame.failed(error, "The photo page cannot be shown")
     pickers.go("models", "Models")

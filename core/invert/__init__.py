@@ -10,7 +10,7 @@ samples (held-out scenes, unrelated pictures) · start (which encoder belongs to
 domain (does a picture belong to the generator's world) · edit (strokes on a photo) · quality (what is lost, figures over held-out
 scenes, what ships) · bring (the jobs of a page). Importing this loads no torch.
 """
-from core.invert.bring import Brought, Live, adapting, at_once, begin, bringing, brought, watched
+from core.invert.bring import Brought, Live, adapting, at_once, begin, bringing, brought, soon, watched
 from core.invert.descent import Inversion, Step, crop_box, invert, invert_all, prepare, psnr
 from core.invert.domain import Domain, load_domain, reading
 from core.invert.edit import Edited, composite, correct, edit, untouched
@@ -21,4 +21,4 @@ from core.invert.start import EncoderCard, encoder_card, encoder_path, load_enco
 __all__ = ["SCENES", "Brought", "Domain", "Edited", "EncoderCard", "Inversion", "Live", "Loss", "Quality", "Step", "adapting",
            "at_once", "begin", "bringing", "brought", "composite", "correct", "crop_box", "edit", "encoder_card", "encoder_path",
            "invert", "invert_all", "keep_photo", "kept_photo", "load_domain", "load_encoder", "load_quality", "lost", "photo_run",
-           "prepare", "psnr", "reading", "sample_scene", "shares", "untouched", "watched"]
+           "prepare", "psnr", "reading", "sample_scene", "shares", "soon", "untouched", "watched"]

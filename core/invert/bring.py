@@ -7,6 +7,7 @@
 """
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -65,10 +66,11 @@ def brought(store: Store, run: Run) -> Brought | None:
 
 
 def bringing(generator: Generator, target: np.ndarray, run: Run, *, encoder: Encoder | None = None, judge: Segmenter | None = None,
-             live: Live | None = None) -> Callable[[Report], Brought]:
-    """The work of one inversion, by the layer and steps of its run."""
+             live: Live | None = None, start: Brought | None = None) -> Callable[[Report], Brought]:
+    """The work of one inversion, by the layer and steps of its run. start: what was found at 0 steps, so that nobody searches twice."""
     def work(report: Report) -> Brought:
-        found = invert(generator, target, layer=run.params["layer"], encoder=encoder, steps=run.params["steps"],
+        latent = start.found.z if start is not None and encoder is None else None
+        found = invert(generator, target, layer=run.params["layer"], encoder=encoder, latent=latent, steps=run.params["steps"],
                        preview_every=EVERY, preview=None if live is None else live.put, report=report)
         return Brought(run, found, None if judge is None else lost(judge, target, found.image))
     return work
@@ -78,6 +80,14 @@ def at_once(work: Callable[[Report], Brought]) -> Brought:
     """Does the work here and now, before any long job's next step: somebody waits."""
     with interactive():
         return work(no_report)
+
+
+def soon(job: Job, seconds: float = 1.0) -> Job:
+    """The job, after a wait for it that nobody minds: what is quick needs no progress bar."""
+    end = time.monotonic() + seconds
+    while job.active and time.monotonic() < end:
+        time.sleep(0.02)
+    return job
 
 
 def begin(key: str, title: str, work: Callable[[Report], Brought], live: Live) -> Job:

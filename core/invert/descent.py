@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 LR_LATENT, LR_RESIDUAL = 0.03, 0.05
 RESIDUAL_WEIGHT = 0.3
-CANDIDATES = 64
+CANDIDATES, SEARCH_BATCH = 64, 4
+SEARCHING = "looking for a start"
 PREVIEW_EVERY = 10
 
 
@@ -89,27 +90,27 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return 99.0 if mse == 0 else float(10 * np.log10(255**2 / mse))
 
 
-def invert(generator: Generator, target: np.ndarray, *, layer: str, encoder: Encoder | None = None,
+def invert(generator: Generator, target: np.ndarray, *, layer: str, encoder: Encoder | None = None, latent: np.ndarray | None = None,
            steps: int = 50, seed: int = 0, preview_every: int = PREVIEW_EVERY,
            preview: Callable[[Step, np.ndarray], None] | None = None, report: Report = no_report) -> Inversion:
     """Finds z and the activations of `layer` for a target picture, uint8 (H,W,3) of the generator's size.
 
-    encoder: gives the start; without one it is the best of 64 random latents from `seed` on. `preview` sees every point of the
-    curve with its picture. steps=0 is the start alone. Raises BadInput.
+    encoder: gives the start; without one it is the best of 64 random latents from `seed` on, or `latent` (1, z_dim) where it was
+    found before. `preview` sees every point of the curve with its picture. steps=0 is the start alone. Raises BadInput.
     """
     def tell(curves: list[list[Step]], shots: np.ndarray) -> None:
         if preview is not None:
             preview(curves[0][-1], shots[0])
 
-    return invert_all(generator, [target], layer=layer, encoder=encoder, steps=steps, seed=seed, preview_every=preview_every,
-                      preview=tell, report=report)[0]
+    return invert_all(generator, [target], layer=layer, encoder=encoder, latents=latent, steps=steps, seed=seed,
+                      preview_every=preview_every, preview=tell, report=report)[0]
 
 
 def invert_all(generator: Generator, targets: Sequence[np.ndarray], *, layer: str, encoder: Encoder | None = None,
-               steps: int = 50, seed: int = 0, preview_every: int = PREVIEW_EVERY,
+               latents: np.ndarray | None = None, steps: int = 50, seed: int = 0, preview_every: int = PREVIEW_EVERY,
                preview: Callable[[list[list[Step]], np.ndarray], None] | None = None,
                report: Report = no_report) -> list[Inversion]:
-    """`invert` for several pictures at once. `preview` sees all curves and the pictures (N,H,W,3)."""
+    """`invert` for several pictures at once, latents (N, z_dim). `preview` sees all curves and the pictures (N,H,W,3)."""
     import torch
 
     for target in targets:
@@ -121,9 +122,19 @@ def invert_all(generator: Generator, targets: Sequence[np.ndarray], *, layer: st
     goal = pictures.from_u8(np.stack(targets)).to(generator.device)
     curves: list[list[Step]] = [[] for _ in targets]
     first = shots = np.stack(targets)
+    ahead = CANDIDATES if encoder is None and latents is None else 0
+
+    def stage(done: int, note: str) -> None:
+        report(done, ahead + steps, note)
+
     with torch.no_grad():
-        z, acts = start = _start(generator, goal, layer, encoder, seed)
-    for step, (z, acts) in _descend(generator, goal, start, layer, steps, preview_every, curves, report):
+        if encoder is not None:
+            z, acts = start = encoder(goal)
+        else:
+            found = torch.from_numpy(latents).to(goal.device) if latents is not None else _search(generator, goal, seed, stage)
+            z, acts = start = found, generator.head(found, layer)
+    for step, (z, acts) in _descend(generator, goal, start, layer, steps, preview_every, curves,
+                                    lambda done, note: stage(ahead + done, note)):
         shots = pictures.to_u8(generator.tail(acts, layer, z))
         first = shots if step == 0 else first
         for i, target in enumerate(targets):
@@ -135,20 +146,23 @@ def invert_all(generator: Generator, targets: Sequence[np.ndarray], *, layer: st
                       seconds) for i, target in enumerate(targets)]
 
 
-def _start(generator: Generator, goal: Tensor, layer: str, encoder: Encoder | None, seed: int) -> tuple[Tensor, Tensor]:
-    """Latents and activations to begin with, one a picture."""
+def _search(generator: Generator, goal: Tensor, seed: int, stage: Callable[[int, str], None]) -> Tensor:
+    """Of CANDIDATES random latents those whose pictures come closest, one a target; one part of pictures is alive at a time."""
     import torch
 
-    if encoder is not None:
-        return encoder(goal)
+    from core.zoo.batch import parts
+
     z = generator.z_for_seeds(range(seed, seed + CANDIDATES))
-    tries = torch.cat([generator.span(part, None, None, part) for part in z.split(8)])
-    best = torch.stack([z[(tries - one).abs().mean((1, 2, 3)).argmin()] for one in goal])
-    return best, generator.head(best, layer)
+    far: list[Tensor] = []
+    stage(0, SEARCHING)
+    for tries in parts(z, lambda part: generator.span(part, None, None, part), SEARCH_BATCH):
+        far.append(torch.stack([(tries - one).abs().mean((1, 2, 3)) for one in goal]))
+        stage(sum(f.shape[1] for f in far), SEARCHING)
+    return z[torch.cat(far, 1).argmin(1)]
 
 
 def _descend(generator: Generator, goal: Tensor, start: tuple[Tensor, Tensor], layer: str, steps: int, every: int,
-             curves: list[list[Step]], report: Report) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
+             curves: list[list[Step]], stage: Callable[[int, str], None]) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
     """Yields (step, (z, activations)), free of gradients, at step 0, every `every` steps and at the end."""
     import torch
 
@@ -168,7 +182,7 @@ def _descend(generator: Generator, goal: Tensor, start: tuple[Tensor, Tensor], l
 
     yield 0, snapshot()
     for step in range(1, steps + 1):
-        report(step - 1, steps, f"{np.mean([c[-1].psnr for c in curves]):.1f} dB")
+        stage(step - 1, f"{np.mean([c[-1].psnr for c in curves]):.1f} dB")
         for group, rate in zip(optimiser.param_groups, (LR_LATENT, LR_RESIDUAL), strict=True):
             group["lr"] = rate * min(1.0, 2.0 * (1 - (step - 1) / steps))  # constant, then a linear decay in the second half
         made = generator.tail(now(), layer, z)
@@ -179,4 +193,4 @@ def _descend(generator: Generator, goal: Tensor, start: tuple[Tensor, Tensor], l
         optimiser.step()
         if step % every == 0 or step == steps:
             yield step, snapshot()
-    report(steps, steps, f"{np.mean([c[-1].psnr for c in curves]):.1f} dB")
+    stage(steps, f"{np.mean([c[-1].psnr for c in curves]):.1f} dB")
