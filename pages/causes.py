@@ -192,7 +192,7 @@ def learning(how: Mapping[str, Any]) -> str:
     """How α was learned."""
     removal = "everywhere" if how.get("removal") == "everywhere" else "in one cell"
     return (f"{how['steps']} steps of {how['samples']} pictures, the best of {how['pool']} each to remove the class from and to put it "
-            f"into; units damped {removal}, inserted into {place(how.get('block', 1))}")
+            f"into; units damped {removal}, inserted into {place(how.get('block', 1))}{', half precision' if how.get('half') else ''}")
 
 
 def constants(found: dict[str, tuple[Ranking, Curves]]) -> None:

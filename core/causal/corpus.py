@@ -6,7 +6,7 @@ the cells tried are drawn where the class is usual.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from core.causal.objective import Grid, Places, moved
+from core.causal.pieces import NOWHERE, Arrays, Pieces
 from core.causal.presets import CANDIDATE_SEEDS, PRESENT_SEEDS, Preset
 from core.errors import BadInput
 from core.jobs import Report, no_report
@@ -21,6 +22,7 @@ from core.segment.base import Segmenter
 from core.zoo.generator import Generator, layer_info
 
 BATCH = 4
+PIECE = 500                  # pictures searched between two kept states
 KEEP_BYTES = 512 * 2**20     # activations of a corpus are kept up to here, and made again from the seeds beyond
 
 
@@ -92,19 +94,18 @@ def presence(segmentation: Tensor, label: int, grid: Grid) -> np.ndarray:
 
 
 def gather(generator: Generator, segmenter: Segmenter, layer: str, label: int, preset: Preset, *,
-           report: Report = no_report) -> Corpus:
-    """Searches both pools. Raises BadInput when the class is in too few pictures to learn from."""
+           report: Report = no_report, pieces: Pieces = NOWHERE) -> Corpus:
+    """Searches both pools, in pieces that are kept (see `searched`). Raises BadInput when the class is in too few pictures."""
     grid = grid_for(layer_info(generator, layer).size, preset.cells)
-    total = 2 * preset.pool
-    seeds = range(PRESENT_SEEDS, PRESENT_SEEDS + preset.pool)
-    shares, values = _survey(generator, segmenter, layer, label, seeds, grid, total, report)
+    shares, values = _survey(generator, segmenter, layer, label, preset, grid, report, pieces)
     present, popularity = choose_present(shares, preset.train + preset.evaluate)
     if len(present.seeds) < 8:
         name = segmenter.labels[label].name
         raise BadInput(f"{name!r} is in only {len(present.seeds)} of {preset.pool} pictures; at least 8 are needed to learn from")
     usual = float(shares[present.seeds].mean())
     present = Chosen(present.seeds + PRESENT_SEEDS, present.cells)
-    candidates = _search(generator, segmenter, layer, label, torch.from_numpy(values), popularity, preset, grid, report)
+    candidates = _search(generator, segmenter, layer, label, torch.from_numpy(values), popularity, preset, grid, report,
+                         pieces)
     return Corpus(grid, present, candidates, values, popularity, usual)
 
 
@@ -121,21 +122,48 @@ def choose_present(shares: np.ndarray, keep: int) -> tuple[Chosen, np.ndarray]:
     return Chosen(index.astype(np.int64), best[index].astype(np.int64)), popularity
 
 
-def _survey(generator: Generator, segmenter: Segmenter, layer: str, label: int, seeds: Sequence[int], grid: Grid, total: int,
-            report: Report) -> tuple[np.ndarray, np.ndarray]:
+def _survey(generator: Generator, segmenter: Segmenter, layer: str, label: int, preset: Preset, grid: Grid, report: Report,
+            pieces: Pieces) -> tuple[np.ndarray, np.ndarray]:
     """Shares (N,cells) of the label over the pool, and the mean activation (U,) weighted by them."""
     size = layer_info(generator, layer).size
-    shares, weighted, weight = [], 0.0, 0.0
-    with torch.no_grad():
-        for z in generator.z_for_seeds(seeds).split(BATCH):
+
+    def look(at: int, stop: int) -> Arrays:
+        shares, weighted, weight = [], 0.0, 0.0
+        for z in generator.z_for_seeds(range(PRESENT_SEEDS + at, PRESENT_SEEDS + stop)).split(BATCH):
             acts = generator.head(z, layer)
             segmentation = segmenter(generator.tail(acts, layer, z))
             shares.append(presence(segmentation, label, grid))
             here = shares[-1] if grid == size else presence(segmentation, label, size)
             weighted = weighted + np.einsum("nuk,nk->u", acts.flatten(2).double().cpu().numpy(), here)
             weight += float(here.sum())
-            report(sum(map(len, shares)), total, "looking for the class")
-    return np.concatenate(shares), np.asarray(weighted / max(weight, 1e-12), np.float32)
+            report(at + sum(map(len, shares)), 2 * preset.pool, "looking for the class")
+        return {"shares": np.concatenate(shares), "weighted": np.asarray(weighted), "weight": np.asarray(weight)}
+
+    parts = _in_pieces("present", preset.pool, look, pieces)
+    weighted, weight = (sum(part[k] for part in parts) for k in ("weighted", "weight"))
+    return np.concatenate([part["shares"] for part in parts]), np.asarray(weighted / max(float(weight), 1e-12), np.float32)
+
+
+def _pieces(kind: str, pool: int) -> list[tuple[int, str]]:
+    """First picture and name of each piece of a pool."""
+    return [(at, f"{kind}-{at}") for at in range(0, pool, PIECE)]
+
+
+def searched(pool: int) -> list[str]:
+    """Names of the pieces that `gather` keeps, to be dropped when the corpus is."""
+    return [name for kind in ("present", "candidates") for _, name in _pieces(kind, pool)]
+
+
+def _in_pieces(kind: str, pool: int, look: Callable[[int, int], Arrays], pieces: Pieces) -> list[Arrays]:
+    """What `look` finds in each PIECE of the pool, (first, after last) picture; a piece that was kept is not looked at again."""
+    found = []
+    for at, name in _pieces(kind, pool):
+        part = pieces.get(name)
+        if part is None:
+            with torch.no_grad():
+                part = pieces.keep(name, look(at, min(at + PIECE, pool)))
+        found.append(part)
+    return found
 
 
 def draw_cells(popularity: np.ndarray, locations: int, seed: int) -> np.ndarray:
@@ -145,34 +173,40 @@ def draw_cells(popularity: np.ndarray, locations: int, seed: int) -> np.ndarray:
 
 
 def _search(generator: Generator, segmenter: Segmenter, layer: str, label: int, values: Tensor, popularity: np.ndarray,
-            preset: Preset, grid: Grid, report: Report) -> Chosen:
+            preset: Preset, grid: Grid, report: Report, pieces: Pieces) -> Chosen:
     """Per picture of the second pool the drawn cell that gains most of the class; of these the best pictures.
 
     The baseline is the clean picture (the published program's still holds the batch before's last insertion), and the gain is
-    0 where the class is there already.
+    0 where the class is there already, so nothing is inserted there.
     """
-    seeds = list(range(CANDIDATE_SEEDS, CANDIDATE_SEEDS + preset.pool))
     values, block = values.to(generator.device), block_for(grid, preset.block)
     every = torch.ones_like(values)
-    gains, cells = [], []
-    with torch.no_grad():
-        for at in range(0, len(seeds), BATCH):
-            part = seeds[at:at + BATCH]
-            z = generator.z_for_seeds(part)
+
+    def look(at: int, stop: int) -> Arrays:
+        gains, cells = [], []
+        for start in range(at, stop, BATCH):
+            seeds = range(CANDIDATE_SEEDS + start, CANDIDATE_SEEDS + min(start + BATCH, stop))
+            z = generator.z_for_seeds(seeds)
             acts = generator.head(z, layer)
             before = segmenter(generator.tail(acts, layer, z))
-            shares = presence(before, label, grid)
-            tried = np.stack([draw_cells(popularity, preset.locations, seed) for seed in part])
+            had, shares = _pixels(before, label), presence(before, label, grid)
+            tried = np.stack([draw_cells(popularity, preset.locations, seed) for seed in seeds])
             gain = np.zeros(tried.shape)
-            for k in range(tried.shape[1]):
-                places = Places(acts, torch.from_numpy(tried[:, k]).to(z.device), z)
-                after = segmenter(generator.tail(moved(places, every, grid, values, block), layer, z))
-                gain[:, k] = (_pixels(after, label) - _pixels(before, label)) * (shares[np.arange(len(part)), tried[:, k]] == 0)
-                report(preset.pool + at + len(part) * (k + 1) // tried.shape[1], 2 * preset.pool, "looking for places")
+            free = np.argwhere(np.take_along_axis(shares, tried, 1) == 0)
+            for part in (free[k:k + BATCH] for k in range(0, len(free), BATCH)):
+                rows = torch.from_numpy(part[:, 0])
+                places = Places(acts[rows], torch.from_numpy(tried[tuple(part.T)]).to(z.device), z[rows])
+                after = segmenter(generator.tail(moved(places, every, grid, values, block), layer, places.z))
+                gain[tuple(part.T)] = _pixels(after, label) - had[part[:, 0]]
+                report(preset.pool + start, 2 * preset.pool, "looking for places")
             gains.append(gain.max(1))
-            cells.append(tried[np.arange(len(part)), gain.argmax(1)])
-    index = np.sort(np.argsort(-np.concatenate(gains), kind="stable")[:preset.train + preset.evaluate])
-    return Chosen(index + CANDIDATE_SEEDS, np.concatenate(cells)[index].astype(np.int64))
+            cells.append(tried[np.arange(len(tried)), gain.argmax(1)])
+        return {"gains": np.concatenate(gains), "cells": np.concatenate(cells)}
+
+    parts = _in_pieces("candidates", preset.pool, look, pieces)
+    gains, cells = (np.concatenate([part[k] for part in parts]) for k in ("gains", "cells"))
+    index = np.sort(np.argsort(-gains, kind="stable")[:preset.train + preset.evaluate])
+    return Chosen(index + CANDIDATE_SEEDS, cells[index].astype(np.int64))
 
 
 def _pixels(segmentation: Tensor, label: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from core.causal import descent
-from core.causal.corpus import Activations, Chosen, Corpus, block_for, gather, grid_for
+from core.causal.corpus import Activations, Chosen, Corpus, block_for, gather, grid_for, searched
 from core.causal.objective import Reach, Score, loss, loss_and_gradient
 from core.causal.pieces import Arrays, Pieces, cached, within
 from core.causal.presets import CANDIDATE_SEEDS, PRESENT_SEEDS, Preset, preset
@@ -47,7 +47,8 @@ def ace(generator: Generator, segmenter: Segmenter, layer: str, label: str, iou:
     run = ace_run(generator, segmenter, layer, label, iou, p)
 
     def work(pieces: Pieces) -> tuple[Arrays, list[str]]:
-        return _Optimisation(generator, segmenter, layer, label, p, report, pieces).run(iou)
+        with torch.autocast(generator.device.type, torch.bfloat16, enabled=p.half):
+            return _Optimisation(generator, segmenter, layer, label, p, report, pieces).run(iou)
 
     return ace_ranking(cached(run, store, work, device=str(generator.device)))
 
@@ -106,10 +107,12 @@ class _Optimisation:
         kept = self.pieces.get("corpus")
         if kept is None:
             label = label_id(self.segmenter.labels, self.label)
-            c = gather(self.generator, self.segmenter, self.layer, label, self.preset, report=report)
+            c = gather(self.generator, self.segmenter, self.layer, label, self.preset, report=report, pieces=self.pieces)
             kept = self.pieces.keep("corpus", {
                 "present": np.stack([c.present.seeds, c.present.cells]), "values": c.values, "popularity": c.popularity,
                 "candidates": np.stack([c.candidates.seeds, c.candidates.cells]), "usual": np.asarray(c.usual)})
+            for name in searched(self.preset.pool):
+                self.pieces.drop(name)
         return Corpus(grid, Chosen(*kept["present"].copy()), Chosen(*kept["candidates"].copy()), kept["values"].copy(),
                       kept["popularity"], float(kept["usual"]))
 
@@ -168,4 +171,6 @@ def smaller(setting: Preset, pool: int) -> Preset:
 
 def _named(setting: Preset) -> dict[str, object]:
     constants = asdict(setting)
+    if not setting.half:                     # so that runs of before there was a choice keep their key
+        del constants["half"]
     return {"preset": constants.pop("name"), **constants}

@@ -46,6 +46,9 @@ class Pieces:
         return Run(KIND, {"of": self._run.key, "name": name})
 
 
+NOWHERE = Pieces(None, Run(KIND, {}))     # keeps nothing
+
+
 def cached(run: Run, store: Store | None, work: Callable[[Pieces], tuple[Arrays, list[str]]], *, device: str = "cpu") -> Saved:
     """The stored result of the run, or `work` done and stored now; its parts (the names it returns) are dropped after.
 

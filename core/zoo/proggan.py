@@ -89,7 +89,9 @@ class FrozenBlock(nn.Module):
     def _enlarged(self) -> Tensor:
         kernel = self.kernel  # read once: another thread may put the enlarged one in its place meanwhile
         if kernel.shape[-1] == 3:
-            with torch.inference_mode(False), torch.no_grad():  # an inference tensor could not be differentiated through later
+            # kept for all later use: not as an inference tensor, which could not be differentiated through, and not in the half
+            # precision of whoever comes first
+            with torch.inference_mode(False), torch.no_grad(), torch.autocast(kernel.device.type, enabled=False):
                 kernel = fused_kernel(kernel)
             self.kernel = kernel
         return kernel

@@ -11,9 +11,10 @@ from core import causal
 from core.causal.corpus import choose_present, draw_cells, gather, presence
 from core.causal.objective import Places, cell_mask, cell_scores, loss
 from core.causal.optimise import ace, schedule
+from core.causal.pieces import Pieces
 from core.causal.presets import PRESETS
 from core.errors import BadInput, JobCancelled, UnknownName
-from core.store import Store
+from core.store import Run, Store
 from tests import toys
 
 SMALL = replace(PRESETS["quick"], pool=48, train=16, evaluate=4, steps=20, samples=8, rate=0.05)
@@ -139,6 +140,37 @@ def test_a_cancelled_run_goes_on_where_it_stopped_and_ends_the_same(
     whole = ace(generator, segmenter, "layer1", "door", start, setting=SMALL)
     np.testing.assert_array_equal(again.score, whole.score)
     assert store.list("part") == []
+
+
+def test_a_cancelled_search_goes_on_where_it_stopped_and_finds_the_same(
+        generator: toys.ToyGenerator, segmenter: toys.ToySegmenter, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.causal.corpus.PIECE", 16)
+    whole = gather(generator, segmenter, "layer1", 2, SMALL)
+    pieces = Pieces(store, Run("ace", {}))
+    for at in (20, SMALL.pool + 20):                                  # in the first pool, then in the second
+        def stop(done: int, total: int, note: str = "", at: int = at) -> None:
+            if done > at:
+                raise JobCancelled("enough")
+
+        with pytest.raises(JobCancelled):
+            gather(generator, segmenter, "layer1", 2, SMALL, report=stop, pieces=pieces)
+    told: list[int] = []
+    again = gather(generator, segmenter, "layer1", 2, SMALL, report=lambda done, total, note="": told.append(done), pieces=pieces)
+    assert told[0] >= SMALL.pool + 16                                 # the first pool and a piece of the second were there
+    for a, b in ((whole.present, again.present), (whole.candidates, again.candidates)):
+        np.testing.assert_array_equal(a.seeds, b.seeds)
+        np.testing.assert_array_equal(a.cells, b.cells)
+    np.testing.assert_array_equal(whole.values, again.values)
+
+
+def test_half_precision_finds_the_same_and_is_another_run(
+        generator: toys.ToyGenerator, segmenter: toys.ToySegmenter, store: Store) -> None:
+    start, half = iou(DOOR=0.5), replace(SMALL, half=True)
+    full, fast = (ace(generator, segmenter, "layer1", "door", start, setting=s, store=store) for s in (SMALL, half))
+    assert full.run.key != fast.run.key
+    assert "half" not in full.run.params                              # runs of before there was a choice keep their key
+    assert fast.order[0] == full.order[0] == toys.DOOR
+    np.testing.assert_allclose(fast.score, full.score, atol=0.05)
 
 
 def test_a_stored_ranking_is_read_back_for_the_same_weights_only(

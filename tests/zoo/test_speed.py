@@ -9,7 +9,7 @@ from core.errors import BadInput
 from core.zoo.batch import first_size, in_parts
 from core.zoo.generator import ChainGenerator
 from core.zoo.precision import RANK_ERROR, HalfGenerator, halved, is_safe, rank_error
-from core.zoo.proggan import ProgGANNet
+from core.zoo.proggan import ProgGANNet, freeze
 from tests.zoo.nets import randomised
 
 
@@ -93,3 +93,13 @@ def test_dissection_goes_on_in_smaller_parts_when_memory_runs_out(monkeypatch: p
                     for g in (ToyGenerator(), Tight()))
     assert (whole.iou == parts.iou).all()
     assert (whole.levels == parts.levels).all()
+
+
+def test_a_model_used_first_in_half_precision_is_whole_afterwards() -> None:
+    torch.manual_seed(0)
+    g = ChainGenerator(freeze(randomised(ProgGANNet([8, 8, 8]))), name="g", fingerprint="x", z_dim=8)
+    torch.manual_seed(0)
+    fresh = ChainGenerator(freeze(randomised(ProgGANNet([8, 8, 8]))), name="g", fingerprint="x", z_dim=8)
+    z = g.z_for_seeds(range(4))
+    HalfGenerator(g, torch.bfloat16).head(z, "layer4")  # the first use makes the kernels that are kept
+    assert torch.equal(g.head(z, "layer4"), fresh.head(z, "layer4"))
