@@ -92,33 +92,24 @@ def labelled(g: Generator) -> PixelSegmenter:
 
 
 def pages() -> bool:
-    """Every page with the full-size model, dissected on 20 pictures; fine when none fails and one stroke is taken."""
-    from streamlit.testing.v1 import AppTest
-
+    """Every page with the full-size model, dissected on 20 pictures; fine when none fails, one stroke is taken and a photo comes in."""
     from core.dissect import dissect
     from core.store import Store
+    from tests.pages.everywhere import every_page, photo_came
 
     files()
     g = zoo.load("proggan", "cpu")
     dissect(g, labelled(g), ["layer4"], range(20), level_seeds=range(1_000_000, 1_000_020), store=Store())
-    fine = True
-    for name in ("overview", "layers", "units", "causes", "artifacts", "paint", "compare", "photo", "models"):
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=900)
-        app.query_params["model"], app.query_params["layer"] = "proggan", "layer4"
-        if name != "overview":
-            app.switch_page(f"pages/{name}.py")
-        start, busy = time.perf_counter(), time.process_time()
-        app.run()
-        told = "drawn"
-        fine &= app.selectbox(key="model").value == "proggan"
-        if name == "paint":
-            app.button(key="paint_all").click().run()
-            told = "drawn and painted on"
-            fine &= any("strokes 1" in c.value for c in app.caption)
-        wrong = [e.value for e in (*app.exception, *app.error)]
+    fine, start, busy = True, time.perf_counter(), time.process_time()
+    for name, app, wrong in every_page("proggan", "layer4", seconds=120):
+        told = f"{time.perf_counter() - start:.1f} s, {time.process_time() - busy:.1f} s of processor time"
+        if name == "photo":
+            came = photo_came(app, 300)
+            told += f"; its start {time.perf_counter() - start:.1f} s, {time.process_time() - busy:.1f} s of processor time"
+            wrong += [] if came else ["no photo came"]
+        print(f"{name}: {wrong or 'drawn and painted on' if name == 'paint' else wrong or 'drawn'}; {told}", flush=True)
         fine &= not wrong
-        print(f"{name}: {wrong or told}; {time.perf_counter() - start:.1f} s, {time.process_time() - busy:.1f} s of processor time",
-              flush=True)
+        start, busy = time.perf_counter(), time.process_time()
     return fine
 
 
