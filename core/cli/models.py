@@ -25,6 +25,7 @@ def command() -> None:
 def list_models(as_json: bool) -> None:
     """List generators and segmenters, here or to be fetched, and files that cannot be used."""
     from core import segment, zoo
+    from core.segment import hub
 
     cards = {name: zoo.card(name) for name in zoo.known()}
     segmenters = segment.cards()
@@ -45,8 +46,8 @@ def list_models(as_json: bool) -> None:
         click.echo(f"  {n:24} {state:18} {c.family:16} {side:12} {c.title}")
     click.echo("Segmenters")
     for n, s in segmenters.items():
-        state = "here" if segment.here(n) else f"needs {s.package}" if s.package else f"to fetch, {s.bytes / 1e6:.0f} MB" if s.hosts \
-            else "missing"
+        state = "here" if segment.here(n) else f"needs {s.package}" if s.package and not hub.installed() \
+            else f"to fetch, {s.bytes / 1e6:.0f} MB" if s.bytes else "missing"
         click.echo(f"  {n:24} {state:18} {s.labels}")
     for n in segment.names():
         if n not in segmenters:
@@ -64,24 +65,13 @@ def fetch(name: str, source: str) -> None:
     from core.zoo import published, weights
 
     if name in segment.cards() and name not in published.CARDS:
-        paths = [weights.fetch_file(remote, source=_inside(source, remote.target.name), report=Meter(remote.target.name))
-                 for remote in weights.of_segmenter(name)]
+        paths = weights.fetch_segmenter(name, source=source, report=Meter(name))
     elif name in zoo.known():
         paths = [weights.fetch(name, source=source, report=Meter(name))]
     else:
         raise UnknownName("generator or segmenter", name, [*published.CARDS, *segment.cards()])
     for path in paths:
         click.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MB")
-
-
-def _inside(source: str, file: str) -> str:
-    """A segmenter has several files, so its source is a folder: an address that ends with /, or a folder of this disk."""
-    if not source or source.endswith("/") and "://" in source:
-        return source
-    folder = Path(source).expanduser()
-    if not folder.is_dir():
-        raise BadInput(f"this segmenter has several files; name a folder with them or an address that ends with /, not {source[:120]!r}")
-    return str(folder / file)
 
 
 @command.command()

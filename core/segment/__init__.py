@@ -7,7 +7,6 @@
 """
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 from core.errors import UnknownName
@@ -52,8 +51,11 @@ def cards() -> dict[str, SegmenterCard]:
 def here(name: str) -> bool:
     """Whether a segmenter of the table can be used without fetching or installing anything."""
     card = CARDS[name]
-    return all(card.path(file).is_file() for file in card.files) and \
-        (not card.package or importlib.util.find_spec(card.package) is not None)
+    if card.package:
+        from core.segment import hub
+
+        return hub.cached(name)
+    return all(card.path(file).is_file() for file in card.files)
 
 
 def names() -> list[str]:

@@ -16,7 +16,8 @@ class SegmenterCard:
     """One segmenter that can be chosen by name.
 
     files: what it needs on this disk; hosts: addresses of folders with these files ("" = nothing to fetch); package: an optional
-    library; general: of use for any photographic model, whatever made it.
+    library, whose own cache keeps the weights (core/segment/hub.py); bytes: size of what is fetched, about; general: of use for any
+    photographic model, whatever made it.
     """
 
     name: str
@@ -46,9 +47,12 @@ def _upernet(name: str, title: str, labels: str) -> SegmenterCard:
                          citation="T. Xiao et al.: Unified Perceptual Parsing for Scene Understanding, ECCV 2018")
 
 
+SEGFORMER_PARAMETERS = (3_752_694, 13_715_798, 27_461_974, 47_337_814, 64_108_374, 84_708_694)  # B0 … B5 with 150 classes
+
+
 def _segformer(size: int) -> SegmenterCard:
     return SegmenterCard(f"segformer-b{size}", f"SegFormer-B{size} (ADE20K)", "segformer", package="transformers", general=True,
-                         labels="150 objects", licence="NVIDIA source code licence: research only",
+                         bytes=4 * SEGFORMER_PARAMETERS[size], labels="150 objects", licence="NVIDIA source code licence: research only",
                          citation="E. Xie et al.: SegFormer, NeurIPS 2021")
 
 

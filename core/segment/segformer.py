@@ -1,6 +1,6 @@
 """SegFormer (Xie et al. 2021), trained on ADE20K: 150 objects, through the optional package `transformers`.
 
-Weights are kept in that library's own cache; with HF_HUB_OFFLINE=1 or GAN_DISSECTION_OFFLINE=1 only what is there is used.
+Weights are kept in the hub's own cache, see core/segment/hub.py.
 """
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import importlib
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.errors import BadInput, MissingPackage, MissingWeights, UnknownName
+from core.errors import BadFile, BadInput, UnknownName
+from core.segment import hub
 from core.segment.base import Label
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -59,28 +61,22 @@ class SegFormerSegmenter:
         return self.net(pixel_values=x, output_hidden_states=True)
 
 
-def repository(name: str) -> tuple[str, int]:
-    """Hub name of the weights and the side they were trained at, for "segformer-b0" … "segformer-b5"."""
-    size = name.removeprefix("segformer-")
-    side = 640 if size == "b5" else 512
-    return f"nvidia/segformer-{size}-finetuned-ade-{side}-{side}", side
-
-
 def load(name: str = "segformer-b0", device: str = "auto") -> SegFormerSegmenter:
-    """A SegFormer by name. Raises MissingPackage, MissingWeights."""
-    from core.zoo import weights
+    """A SegFormer by name; its weights are fetched where they are not there. Raises MissingPackage, MissingWeights, BadFile."""
     from core.zoo.files import pick_device
 
+    path = hub.fetch(name)
+    transformers = importlib.import_module(hub.PACKAGE)
+    where, side = hub.repository(name)
     try:
-        transformers = importlib.import_module("transformers")
-    except ImportError as error:
-        raise MissingPackage(f"the segmenter {name!r}", "transformers") from error
-    where, side = repository(name)
-    try:
-        net = transformers.SegformerForSemanticSegmentation.from_pretrained(where, local_files_only=weights.offline())
-    except (OSError, ValueError) as error:
-        raise MissingWeights(f"the weights {where} are not in the hub's cache and could not be fetched; connect once, or fetch them "
-                             f"elsewhere and copy the hub's cache folder here") from error
+        net, told = transformers.SegformerForSemanticSegmentation.from_pretrained(path.parent, local_files_only=True,
+                                                                                  output_loading_info=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise BadFile(f"{where} in the hub's cache is damaged or of another network ({str(error).splitlines()[0][:160]}); delete "
+                      f"{path.parent} and fetch it again") from error
+    if told["missing_keys"]:
+        raise BadFile(f"{where} in the hub's cache lacks {len(told['missing_keys'])} tensors, such as {min(told['missing_keys'])}; "
+                      f"delete {path.parent} and fetch it again")
     return SegFormerSegmenter(net.to(pick_device(device)), name=name, fingerprint=fingerprint_of(net, where), side=side)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
@@ -75,11 +75,18 @@ def addresses(remote: Remote, source: str = "") -> tuple[str, ...]:
     chosen = source or os.environ.get("GAN_DISSECTION_MIRROR", "")
     if not chosen:
         return remote.urls
-    if urlsplit(chosen).scheme not in ("http", "https"):
-        raise BadInput(f"a mirror is an http or https address, got {chosen[:120]!r}")
+    chosen = address(chosen)
     if chosen.endswith("/"):
         chosen += remote.target.name
     return (chosen,) if source else (chosen, *remote.urls)
+
+
+def address(text: str) -> str:
+    """The text of an address, not of a path. Raises BadInput."""
+    text = text.strip()
+    if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname:
+        raise BadInput(f"a mirror is an http or https address, got {text[:120]!r}")
+    return text
 
 
 def remote_of(name: str) -> Remote:
@@ -111,9 +118,28 @@ def of_segmenter(name: str) -> list[Remote]:
         raise UnknownName("segmenter", name, cards)
     card = cards[name]
     if not card.hosts:
-        what = f"comes with the package {card.package!r}: pip install {card.package}" if card.package else "ships with the project"
-        raise BadInput(f"{name!r} {what}; there is nothing to fetch")
+        what = "is kept by the hub's own library" if card.package else "ships with the project; there is nothing to fetch"
+        raise BadInput(f"{name!r} {what}")
     return [Remote(f"{name}: {file}", tuple(host + file for host in card.hosts), card.path(file)) for file in card.files]
+
+
+def fetch_segmenter(name: str, *, source: str = "", report: Report = no_report) -> list[Path]:
+    """All files of a segmenter; `source` is a folder of this disk or an address that ends with "/". See fetch_file."""
+    from core import segment
+    from core.segment import hub
+
+    cards = segment.cards()
+    if name in cards and cards[name].package:
+        if source:
+            raise BadInput(f"the weights of {name} are kept by the hub's own library; name a mirror with HF_ENDPOINT")
+        return [hub.fetch(name, report)]
+    remotes = of_segmenter(name)
+    if source and not (source.endswith("/") and "://" in source):
+        folder = Path(source).expanduser()
+        if not folder.is_dir():
+            raise BadInput(f"{name} has several files; name a folder with them or an address that ends with /, not {source[:120]!r}")
+        return [fetch_file(remote, source=str(folder / remote.target.name), report=report) for remote in remotes]
+    return [fetch_file(remote, source=source, report=report) for remote in remotes]
 
 
 def fetch_file(remote: Remote, *, source: str = "", report: Report = no_report) -> Path:
@@ -233,21 +259,28 @@ def _starts_at(answer: requests.Response) -> int:
 
 
 def place(source: Path, target: Path, *, sha256: str = "", report: Report = no_report) -> Path:
-    """Copies a file of this disk to `target` (aside, checked, renamed). Raises BadFile where the hash does not fit."""
+    """Copies a file of this disk to `target`; see `receive`."""
     if not source.is_file():
         raise MissingWeights(f"there is no file {source}")
-    if not matches(source, sha256):
-        raise BadFile(f"{source.name} is not the published file: its SHA-256 begins with {sha256_of(source)[:8]}, {sha256[:8]} was "
-                      "expected. To use it as a model of your own: python -m core models add FILE")
-    total = source.stat().st_size
+    with source.open("rb") as file:
+        return receive(file, source.stat().st_size, target, name=source.name, sha256=sha256, report=report)
+
+
+def receive(file: BinaryIO, total: int, target: Path, *, name: str, sha256: str = "", report: Report = no_report) -> Path:
+    """Writes an open file of `total` bytes to `target` (aside, checked, renamed). Raises BadFile where the hash does not fit."""
+    digest = hashlib.sha256()
     with _writing(target):
         need_space(target.parent, total)
         handle, aside = tempfile.mkstemp(prefix=".part-", dir=target.parent)
         try:
-            with os.fdopen(handle, "wb") as out, source.open("rb") as file:
+            with os.fdopen(handle, "wb") as out:
                 while chunk := file.read(1 << 22):
                     out.write(chunk)
+                    digest.update(chunk)
                     report(out.tell(), total, _mb(total))
+            if not digest.hexdigest().startswith(sha256.lower()):
+                raise BadFile(f"{name} is not the published file: its SHA-256 begins with {digest.hexdigest()[:8]}, {sha256[:8]} was "
+                              "expected. To use it as a model of your own: python -m core models add FILE")
             os.chmod(aside, 0o644)
             os.replace(aside, target)
         finally:
@@ -266,12 +299,6 @@ def write_text(target: Path, text: str) -> None:
             os.replace(aside, target)
         finally:
             Path(aside).unlink(missing_ok=True)
-
-
-def remove(target: Path) -> None:
-    """Deletes a weight file and what is left of a broken download of it."""
-    for path in (target, _part(target)):
-        path.unlink(missing_ok=True)
 
 
 def partial_bytes(target: Path) -> int:
