@@ -67,10 +67,11 @@ def no_report(done: int, total: int, note: str = "") -> None:
 
 @dataclass
 class Job:
-    """One piece of background work; fields are read by pages and written by the worker only."""
+    """One piece of background work; fields are read by pages and written by the worker only. `done` and `total` are in `unit`s."""
 
     key: str
     title: str
+    unit: str = ""
     state: State = "queued"
     done: int = 0
     total: int = 0
@@ -80,6 +81,7 @@ class Job:
     started: float = 0.0
     finished: float = 0.0
     watchers: int = 1
+    _first: tuple[int, float] | None = field(default=None, repr=False)
     _cancel: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @property
@@ -89,13 +91,16 @@ class Job:
 
     @property
     def eta(self) -> float | None:
-        """Seconds left, from the pace so far; None while unknown."""
-        if self.state != "running" or not self.done:
+        """Seconds left, from the pace since the first report, which may come in the middle of the work; None while unknown."""
+        first = self._first
+        if self.state != "running" or first is None or self.done <= first[0]:
             return None
-        return (time.monotonic() - self.started) / self.done * (self.total - self.done)
+        return (time.monotonic() - first[1]) / (self.done - first[0]) * (self.total - self.done)
 
     def report(self, done: int, total: int, note: str = "") -> None:
         """See Report."""
+        if self._first is None or done < self._first[0]:
+            self._first = done, time.monotonic()
         self.done, self.total, self.note = done, total, note
         if self._cancel.is_set():
             raise JobCancelled(f"{self.title} was cancelled")
@@ -114,7 +119,7 @@ class Jobs:
         self._condition = threading.Condition()
         self._worker: threading.Thread | None = None
 
-    def submit(self, key: str, title: str, work: Callable[[Report], Any]) -> Job:
+    def submit(self, key: str, title: str, work: Callable[[Report], Any], *, unit: str = "") -> Job:
         """Queues the work, or returns the job of the same key if it is waiting, running or done. Raises Busy."""
         with self._condition:
             job = self._jobs.get(key)
@@ -123,7 +128,7 @@ class Jobs:
                 return job
             if len(self._queue) >= self._capacity:
                 raise Busy(f"{self._capacity} jobs are waiting already; try again when one has finished")
-            job = Job(key, title)
+            job = Job(key, title, unit)
             self._jobs[key] = job
             self._jobs.move_to_end(key)
             self._queue.append((job, work))

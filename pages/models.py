@@ -5,19 +5,20 @@ import functools
 import json
 import time
 from calendar import timegm
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core import segment, zoo
-from core.errors import GanLabError
+from core.errors import GanLabError, UnknownName
 from core.jobs import Report, jobs, short
-from core.segment import SegmenterCard
+from core.segment import SegmenterCard, hub
 from core.store import Entry
 from core.zoo import own, weights
 from core.zoo.cards import Card
+from core.zoo.weights import Remote
 from pages.parts import concepts, frame, job_panel, pickers, state
 
 VIEWS = ("Models", "Segmenters", "Concepts", "Results")
@@ -74,44 +75,88 @@ def fetch_row(name: str, card: Card) -> None:
     remote = weights.remote_of(name)
     height, width = card.image_size
     job = weights.downloads.get(f"fetch:{name}")
-    busy = job is not None and job.state in ("queued", "running", "failed")
+    open_ = state.get(f"models.trouble.{name}") or job is not None and job.state != "done"
     with st.expander(f"**{frame.escape(card.title)}** · {width} × {height} · {len(card.layers)} layers · about "
-                     f"{card.bytes / MB:.0f} MB", icon=":material/cloud_download:", expanded=busy):
+                     f"{card.bytes / MB:.0f} MB", icon=":material/cloud_download:", expanded=bool(open_)):
         st.markdown(f"{frame.escape(card.licence)}.  \n{frame.escape(card.citation)}.")
         if card.notes:
             st.markdown(frame.escape(card.notes))
-        fetch_panel(name, card.title, functools.partial(_fetch_model, name), weights.partial_bytes(remote.target))
+        fetch_panel(name, card.title, _fetch_model, [remote])
         st.caption(f"From {frame.escape(card.url)}; checked against its SHA-256, which begins with {card.sha256}. "
-                   "From a mirror, or with a file that you have:")
+                   "The same on the command line, also from a mirror or a file:")
         st.code(f"python -m core models fetch {name} --source FILE_OR_ADDRESS", language="bash")
         st.caption("It is kept as:")
         st.code(str(remote.target), language=None)
 
 
-def fetch_panel(name: str, title: str, work: Any, partial: int) -> None:
-    """The download with its progress, or the reason why there is none."""
-    if weights.hosted() or weights.offline():
-        st.caption("Fetching is switched off on this installation." if weights.hosted() else
-                   "The network is switched off (GAN_DISSECTION_OFFLINE).")
+def fetch_panel(name: str, title: str, work: Callable[[str, str, Report], None], files: Sequence[Remote]) -> None:
+    """The download with its progress, from elsewhere if wished; or the reason why there is none.
+
+    Strangers name no address and bring no file: on a hosted installation there is neither the button nor the form, and the operator's
+    mirror is a setting.
+    """
+    if weights.hosted():
+        st.caption("Fetching is switched off on this installation.")
         return
-    note = f"{partial / MB:.1f} MB are here already; it goes on from there." if partial else ""
-    job_panel.show(f"fetch:{name}", f"Fetch {title}", work, button="Continue" if partial else "Fetch", note=note, again=True,
-                   queue=weights.downloads)
+    first = st.container()
+    source = elsewhere(name, files) if files else ""
+    if trouble := state.get(f"models.trouble.{name}"):
+        st.error(frame.escape(str(trouble)), icon=":material/error:")
+    if weights.offline():
+        first.caption("The network is switched off (GAN_DISSECTION_OFFLINE).")
+        return
+    with first:
+        partial = sum(weights.partial_bytes(f.target) for f in files)
+        note = f"{partial / MB:.1f} MB are here already; it goes on from there." if partial else ""
+        job_panel.show(f"fetch:{name}", f"Fetch {title}", functools.partial(work, name, source), unit="MB",
+                       button="Continue" if partial else "Fetch", note=note, again=True, queue=weights.downloads)
 
 
-def _fetch_model(name: str, report: Report) -> None:
-    weights.fetch(name, report=_in_megabytes(report))
+def elsewhere(name: str, files: Sequence[Remote]) -> str:
+    """A mirror's address to fetch from ("" = none), and the same files from the visitor's own disk."""
+    with st.popover("From a mirror, or a file you have", icon=":material/alt_route:"):
+        folder = len(files) > 1
+        text = "" if weights.offline() else st.text_input(
+            "Address of a folder with these files" if folder else "Address of the file, or of a folder with it",
+            key=f"models.mirror.{name}", placeholder="https://mirror.example/models/",
+            help="Where Fetch takes it from instead; a folder's address ends with a slash. Nobody else is asked then.")
+        named = ", ".join(f.target.name for f in files)
+        st.file_uploader(f"Or bring {frame.escape(named)} from your own disk", type=sorted({f.target.suffix[1:] for f in files}),
+                         accept_multiple_files=True, key=f"models.file.{name}", on_change=_bring, args=(name, files),
+                         max_upload_size=600 if folder else 200)
+    try:
+        return weights.address(text) if text else ""
+    except GanLabError as error:
+        st.error(frame.escape(str(error)), icon=":material/link_off:")
+        return ""
 
 
-def _fetch_segmenter(name: str, report: Report) -> None:
-    for remote in weights.of_segmenter(name):
-        weights.fetch_file(remote, report=_in_megabytes(report))
+def _bring(name: str, files: Sequence[Remote]) -> None:
+    """Keeps files that a visitor brought; a published one only when its hash is right."""
+    if weights.hosted():
+        return
+    wanted = {f.target.name: f for f in files}
+    try:
+        for sent in state.get(f"models.file.{name}") or ():
+            found = wanted.get(sent.name) or (files[0] if len(files) == 1 else None)
+            if found is None:
+                raise UnknownName("file of this segmenter", sent.name, wanted)
+            weights.receive(sent, sent.size, found.target, name=sent.name, sha256=found.sha256)
+        state.drop(f"models.trouble.{name}")
+    except GanLabError as error:
+        state.put(f"models.trouble.{name}", str(error))
+
+
+def _fetch_model(name: str, source: str, report: Report) -> None:
+    weights.fetch(name, source=source, report=_in_megabytes(report))
+
+
+def _fetch_segmenter(name: str, source: str, report: Report) -> None:
+    weights.fetch_segmenter(name, source=source, report=_in_megabytes(report))
 
 
 def _in_megabytes(report: Report) -> Report:
-    def told(done: int, total: int, note: str = "") -> None:
-        report(done // MB, max(1, -(-total // MB)), f"MB, {note.rpartition(', ')[2]}")
-    return told
+    return lambda done, total, note="": report(done // MB, max(1, -(-total // MB)), note)
 
 
 def bring_your_own() -> None:
@@ -133,9 +178,12 @@ def segmenters() -> None:
     for listed in families.values():
         with st.container(border=True):
             for card in listed:
-                segmenter_row(card)
-            if not segment.here(listed[0].name):
-                fetch_segmenter(listed[0])
+                if card.package and hub.installed() and not segment.here(card.name):
+                    fetch_packaged(card)
+                else:
+                    segmenter_row(card)
+            if not all(segment.here(card.name) for card in listed):
+                get_segmenters(listed)
     own_sets = [n for n in segment.names() if n not in cards]
     if own_sets:
         with st.container(border=True):
@@ -153,18 +201,29 @@ def segmenter_row(card: SegmenterCard) -> None:
         right.badge("in use" if used else "here", icon=":material/check:", color="green" if used else "gray")
 
 
-def fetch_segmenter(card: SegmenterCard) -> None:
+def fetch_packaged(card: SegmenterCard) -> None:
+    """One whose files nobody shares: a line, and on opening it the download."""
+    job = weights.downloads.get(f"fetch:{card.name}")
+    with st.expander(f"**{frame.escape(card.title)}** · {frame.escape(card.name)} · {frame.escape(card.labels)} · about "
+                     f"{card.bytes / MB:.0f} MB", icon=":material/cloud_download:", expanded=job is not None and job.state != "done"):
+        fetch_panel(card.name, card.title, _fetch_segmenter, ())
+
+
+def get_segmenters(family: Sequence[SegmenterCard]) -> None:
     """How to get the files or the package that all of a family share."""
+    card = family[0]
     st.caption(f"{frame.escape(card.licence)}. {frame.escape(card.citation)}")
-    if card.package:
-        st.caption("Needs an optional package, which also fetches the weights when they are first used:")
+    if card.package and not hub.installed():
+        st.caption("Needs an optional package; after a restart their weights can be fetched here:")
         st.code(f"pip install {card.package}", language="bash")
+    elif card.package:
+        st.caption("Kept in the hub's own cache; a mirror is named by HF_ENDPOINT. The same on the command line:")
+        st.code(f"python -m core models fetch {card.name}", language="bash")
     elif card.hosts:
         files = weights.of_segmenter(card.name)
-        fetch_panel(card.name, card.title, functools.partial(_fetch_segmenter, card.name),
-                    sum(weights.partial_bytes(f.target) for f in files))
-        st.caption(f"{len(files)} files, about {card.bytes / 1e6:.0f} MB together, from {frame.escape(card.hosts[0])}. From a mirror, or "
-                   "with files that you have:")
+        fetch_panel(card.name, card.title, _fetch_segmenter, files)
+        st.caption(f"{len(files)} files, about {card.bytes / 1e6:.0f} MB together, from {frame.escape(card.hosts[0])}. The same on the "
+                   "command line, also from a mirror or a folder:")
         st.code(f"python -m core models fetch {card.name} --source FOLDER", language="bash")
     else:
         st.warning("It ships with the project, but its file is missing.", icon=":material/warning:")
@@ -247,8 +306,9 @@ def running() -> None:
     for queue, job in active:
         share = min(1.0, job.done / job.total) if job.total else 0.0
         left, right = st.columns([5, 1], vertical_alignment="center")
-        where = f"waiting, {queue.position(job.key)} before it" if job.state == "queued" else f"{job.done} of {job.total or '?'}"
-        left.progress(share, text=f"{frame.escape(job.title)}: {where} {frame.escape(job.note)}")
+        where = f"waiting, {queue.position(job.key)} before it" if job.state == "queued" else \
+            f"{job.done} of {job.total or '?'} {job.unit} {job.note}"
+        left.progress(share, text=f"{frame.escape(job.title)}: {frame.escape(where)}")
         if not weights.hosted():
             right.button("Cancel", key=f"models.cancel.{job.key}", icon=":material/stop:", on_click=queue.cancel, args=(job.key,))
     for job in failed[-3:]:

@@ -99,6 +99,20 @@ def test_the_queue_is_bounded() -> None:
     go.set()
 
 
+def test_time_left_of_work_that_begins_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    job, now = Job("k", "work", state="running"), [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    job.report(50, 100)
+    assert job.eta is None
+    now[0] += 10
+    job.report(55, 100)
+    assert job.eta == pytest.approx(90)
+    job.report(0, 100)  # from the beginning after all
+    now[0] += 10
+    job.report(50, 100)
+    assert job.eta == pytest.approx(10)
+
+
 def test_background_work_waits_while_a_person_is_served() -> None:
     job = Job("k", "work", state="running")
     seen: list[int] = []

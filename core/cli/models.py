@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -152,10 +152,12 @@ class Meter:
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """See core.jobs.Report."""
+        from core.zoo.weights import megabytes
+
         now = time.monotonic()
         if now - self._last < (0.2 if self._live else 5) and done < total:
             return
         self._last = now
-        share: Any = f"{100 * done / total:3.0f} %" if total else ""
-        click.echo(f"{self._what} {share} {note}".ljust(76) + ("\r" if self._live and done < total else ""), err=True,
+        share = f"{100 * done / total:3.0f} % of {megabytes(total)}" if total else megabytes(done)
+        click.echo(f"{self._what} {share}, {note}".ljust(76) + ("\r" if self._live and done < total else ""), err=True,
                    nl=not self._live or done >= total)

@@ -138,15 +138,21 @@ def fetch_segmenter(name: str, *, source: str = "", report: Report = no_report) 
         folder = Path(source).expanduser()
         if not folder.is_dir():
             raise BadInput(f"{name} has several files; name a folder with them or an address that ends with /, not {source[:120]!r}")
-        return [fetch_file(remote, source=str(folder / remote.target.name), report=report) for remote in remotes]
-    return [fetch_file(remote, source=source, report=report) for remote in remotes]
+        return [fetch_file(r, source=str(folder / r.target.name), report=_of(r.target.name, report)) for r in remotes]
+    return [fetch_file(r, source=source, report=_of(r.target.name, report)) for r in remotes]
+
+
+def _of(file: str, report: Report) -> Report:
+    """Says which of several files it is."""
+    return lambda done, total, note="": report(done, total, f"{file}, {note}")
 
 
 def fetch_file(remote: Remote, *, source: str = "", report: Report = no_report) -> Path:
     """Makes sure a file is here and right; returns its path.
 
-    `report(done, total, note)` is called in bytes, several times a second, and may raise JobCancelled: the partial file stays and
-    the next call continues it. Raises MissingWeights (network, offline), BadFile (wrong content), StoreError (disk).
+    `report(done, total, note)` is called in bytes (the note tells the speed), several times a second, and may raise JobCancelled:
+    the partial file stays and the next call continues it. Raises MissingWeights (network, offline), BadFile (wrong content),
+    StoreError (disk).
     """
     if source and urlsplit(source).scheme not in ("http", "https"):
         return place(Path(source).expanduser(), remote.target, sha256=remote.sha256, report=report)
@@ -213,7 +219,7 @@ def _download(url: str, part: Path, remote: Remote, report: Report) -> None:
             have = _size(part)
             stuck = 0 if have > before else stuck + 1
             if stuck == ATTEMPTS or not have:
-                kept = f" after {_mb(have)}, which are kept for the next try" if have else ""
+                kept = f" after {megabytes(have)}, which are kept for the next try" if have else ""
                 raise MissingWeights(f"the connection to {_host(url)} failed{kept} ({_reason(error)})") from error
             time.sleep(0.2)
         except requests.exceptions.RequestException as error:
@@ -236,7 +242,7 @@ def _stream(url: str, part: Path, remote: Remote, report: Report) -> None:
         announced = answer.headers.get("Content-Length", "")
         total = have + int(announced) if announced.isdigit() else 0
         if total > MAX_FILE:
-            raise BadFile(f"{_host(url)} announces {_mb(total)}; at most {_mb(MAX_FILE)} are fetched")
+            raise BadFile(f"{_host(url)} announces {megabytes(total)}; at most {megabytes(MAX_FILE)} are fetched")
         need_space(part.parent, max(total, remote.bytes) - have)
         done, started, told = have, time.monotonic(), 0.0
         with part.open("ab" if have else "wb") as file:
@@ -244,13 +250,13 @@ def _stream(url: str, part: Path, remote: Remote, report: Report) -> None:
                 file.write(chunk)
                 done += len(chunk)
                 if done > MAX_FILE:
-                    raise BadFile(f"{_host(url)} sends more than {_mb(MAX_FILE)}")
+                    raise BadFile(f"{_host(url)} sends more than {megabytes(MAX_FILE)}")
                 if (now := time.monotonic()) - told > 0.1:
                     told = now
-                    report(done, max(total, done), f"{_mb(done)} of {_mb(total)}, {speed(done - have, now - started)}")
+                    report(done, max(total, done), speed(done - have, now - started))
     if total and done < total:
-        raise _Short(f"{_mb(done)} of {_mb(total)} came")
-    report(done, done, f"{_mb(done)}, checking")
+        raise _Short(f"{megabytes(done)} of {megabytes(total)} came")
+    report(done, done, "checking")
 
 
 def _starts_at(answer: requests.Response) -> int:
@@ -277,7 +283,7 @@ def receive(file: BinaryIO, total: int, target: Path, *, name: str, sha256: str 
                 while chunk := file.read(1 << 22):
                     out.write(chunk)
                     digest.update(chunk)
-                    report(out.tell(), total, _mb(total))
+                    report(out.tell(), total, "copying")
             if not digest.hexdigest().startswith(sha256.lower()):
                 raise BadFile(f"{name} is not the published file: its SHA-256 begins with {digest.hexdigest()[:8]}, {sha256[:8]} was "
                               "expected. To use it as a model of your own: python -m core models add FILE")
@@ -321,13 +327,13 @@ def need_space(folder: Path, size: int) -> None:
     """Raises StoreError when fewer than `size` bytes and a reserve are free where `folder` is."""
     free = shutil.disk_usage(folder).free
     if size > 0 and free < size + SPARE:
-        raise StoreError(f"{_mb(size)} are needed in {folder} but {_mb(free)} are free; free some space or set "
+        raise StoreError(f"{megabytes(size)} are needed in {folder} but {megabytes(free)} are free; free some space or set "
                          "GAN_DISSECTION_CACHE to a folder on another disk")
 
 
 def speed(size: int, seconds: float) -> str:
     """"3.4 MB/s"."""
-    return f"{_mb(int(size / seconds))}/s" if seconds > 0.05 else "starting"
+    return f"{megabytes(int(size / seconds))}/s" if seconds > 0.05 else "starting"
 
 
 @contextmanager
@@ -354,7 +360,8 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or url[:60]
 
 
-def _mb(size: int) -> str:
+def megabytes(size: int) -> str:
+    """"70.3 MB", "1.20 GB"."""
     return f"{size / 2**30:.2f} GB" if size >= 2**30 else f"{size / 2**20:.1f} MB"
 
 

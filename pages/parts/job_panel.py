@@ -17,44 +17,44 @@ from pages.parts import frame, state
 
 
 def show(key: str, title: str, work: Callable[[Report], Any], *, button: str = "Run it", note: str = "",
-         auto: bool = False, again: bool = False, queue: Jobs = jobs) -> Job | None:
+         auto: bool = False, again: bool = False, queue: Jobs = jobs, unit: str = "") -> Job | None:
     """The panel of one job. Returns the job once it is known (queued, running, done, failed or cancelled), else None.
 
     key: the run's key: visitors who ask for the same run share one job. note: what it costs ("about 2 minutes").
     auto: start it at once, without a button. again: offer a done job once more (its result is gone). queue: `jobs`, or `short`
-    for work of seconds. `work(report)` runs in a background thread and must not call Streamlit.
+    for work of seconds. unit: what its progress counts. `work(report)` runs in a background thread and must not call Streamlit.
     """
     job = queue.get(key)
     if job is None and auto:
-        job = _submit(queue, key, title, work)
+        job = _submit(queue, key, title, work, unit)
     if job is not None and job.active:
         _join(job)
         _progress(queue, key)
     elif job is not None and job.state == "failed":
         st.error(f"{frame.escape(title)} failed: {frame.escape(job.error)}", icon=":material/error:")
-        _starter(queue, key, title, work, "Try again", note)
+        _starter(queue, key, title, work, "Try again", note, unit)
     elif job is None or job.state == "cancelled" or again:
         if job is not None and job.state == "cancelled":
             st.info(f"{frame.escape(title)} was cancelled. It goes on from the last kept step where the work allows that.",
                     icon=":material/cancel:")
-        _starter(queue, key, title, work, button, note)
+        _starter(queue, key, title, work, button, note, unit)
     return job
 
 
-def _starter(queue: Jobs, key: str, title: str, work: Callable[[Report], Any], button: str, note: str) -> None:
+def _starter(queue: Jobs, key: str, title: str, work: Callable[[Report], Any], button: str, note: str, unit: str) -> None:
     row = st.container(horizontal=True, vertical_alignment="center")  # the note goes below the button where both do not fit
     pressed = row.button(button, key=f"job.start.{key}", icon=":material/play_arrow:", type="primary", help=title)
     if note:
         row.container(width="stretch").caption(note)
     if pressed:
         queue.forget(key)
-        if _submit(queue, key, title, work) is not None:
+        if _submit(queue, key, title, work, unit) is not None:
             st.rerun()
 
 
-def _submit(queue: Jobs, key: str, title: str, work: Callable[[Report], Any]) -> Job | None:
+def _submit(queue: Jobs, key: str, title: str, work: Callable[[Report], Any], unit: str) -> Job | None:
     try:
-        job = queue.submit(key, title, work)
+        job = queue.submit(key, title, work, unit=unit)
     except Busy as error:
         st.warning(str(error), icon=":material/hourglass_top:")
         return None
@@ -88,7 +88,7 @@ def _progress(queue: Jobs, key: str) -> None:
 
 
 def _detail(job: Job) -> str:
-    steps = f"{job.done} of {job.total}" if job.total else "starting"
+    steps = f"{job.done} of {job.total} {job.unit}".rstrip() if job.total else "starting"
     left = f", {_duration(job.eta)} left" if job.eta is not None else ""
     return f"{steps}{left}{' · ' + frame.escape(job.note) if job.note else ''}"
 

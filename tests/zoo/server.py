@@ -20,8 +20,8 @@ class Served:
 
 @contextmanager
 def serve(data: bytes) -> Iterator[Served]:
-    """Serves `data` under these paths: right, norange, truncated, once (breaks the first time), flaky, corrupt, slow, redirect, hop,
-    loop, nolength, error; anything else is missing."""
+    """Serves `data` under these paths: right, norange, truncated, once (breaks the first time), flaky, corrupt, slow, slowonce (slow
+    the first time), redirect, hop, loop, nolength, error; anything else is missing."""
     log = Served("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -37,7 +37,7 @@ def serve(data: bytes) -> Iterator[Served]:
                 to = {"redirect": "/hop/file", "hop": "/right/file", "loop": "/loop/file"}[kind]
                 self._head(302, {"Location": to, "Content-Length": "0"})
                 return
-            if kind not in ("right", "norange", "truncated", "once", "flaky", "corrupt", "slow", "nolength", "error"):
+            if kind not in ("right", "norange", "truncated", "once", "flaky", "corrupt", "slow", "slowonce", "nolength", "error"):
                 self._head(404, {"Content-Length": "0"})
                 return
             if kind == "error":
@@ -58,7 +58,7 @@ def serve(data: bytes) -> Iterator[Served]:
             if kind == "flaky":
                 rest = rest[: max(1, len(body) // 5)]
             try:
-                if kind == "slow":
+                if kind == "slow" or (kind == "slowonce" and seen == 1):
                     for k in range(0, len(rest), 4096):
                         self.wfile.write(rest[k:k + 4096])
                         self.wfile.flush()
