@@ -63,13 +63,71 @@ def _cells(v, low, scale, last, out):  # type: ignore[no-untyped-def]
 
 
 @jit
+def _runs(i0, i1):  # type: ignore[no-untyped-def]
+    """Where each stretch of grid pixels between the same two taps begins, and the end: (R+1,)."""
+    out = np.empty(i0.size + 1, np.int64)
+    n = 0
+    for k in range(i0.size):
+        if k == 0 or i0[k] != i0[k - 1] or i1[k] != i1[k - 1]:
+            out[n] = k
+            n += 1
+    out[n] = i0.size
+    return out[:n + 1]
+
+
+@jit
+def _blend(a0, a1, b0, b1, wx0, wx1, w_top, w_bottom, first, last, out):  # type: ignore[no-untyped-def]
+    for x in range(first, last):
+        out[x] = (a0 * wx0[x] + a1 * wx1[x]) * w_top + (b0 * wx0[x] + b1 * wx1[x]) * w_bottom
+
+
+@jit
+def count_one(acts, codes, columns, levels, y0, y1, wy0, wy1, x0, x1, wx0, wx1, first, last, total):  # type: ignore[no-untyped-def]
+    """`count` for a single level (T = 1). Few pixels are above it, so grid pixels that lie between the same four map values are
+    passed over together when all four are too low."""
+    n, same = acts.shape[0], acts.shape[2] == y0.size and acts.shape[3] == x0.size
+    found, high = np.empty(columns.shape[0], np.int32), np.empty(acts.shape[2], np.float32)
+    ready = np.empty(acts.shape[2], np.bool_)
+    rows, across, v = _runs(y0, y1), _runs(x0, x1), np.empty(x0.size, np.float32)
+    for u in range(first, last):
+        found[:] = 0
+        level = levels[u, 0]
+        for i in range(n):
+            source = acts[i, u]
+            _bounds(source, high, ready)
+            for r in range(rows.size - 1):
+                top, bottom = y0[rows[r]], y1[rows[r]]
+                if max(high[top], high[bottom]) <= level:
+                    continue
+                a, b = source[top], source[bottom]
+                if same:  # every weight is 1 or 0
+                    code = codes[i, r]
+                    for x in range(a.size):
+                        if a[x] > level:
+                            found[code[x]] += 1
+                    continue
+                for c in range(across.size - 1):
+                    left, right = x0[across[c]], x1[across[c]]
+                    if level >= 0 and max(max(a[left], a[right]), max(b[left], b[right])) * MARGIN <= level:
+                        continue
+                    for y in range(rows[r], rows[r + 1]):
+                        _blend(a[left], a[right], b[left], b[right], wx0, wx1, wy0[y], wy1[y], across[c], across[c + 1], v)
+                        for x in range(across[c], across[c + 1]):
+                            if v[x] > level:
+                                found[codes[i, y, x]] += 1
+        for m in range(columns.shape[0]):
+            for k in range(columns.shape[1]):
+                if columns[m, k] >= 0:
+                    total[u, columns[m, k], 1] += found[m]
+
+
+@jit
 def count(acts, codes, columns, levels, low, scale, table, y0, y1, wy0, wy1, x0, x1, wx0, wx1,  # type: ignore[no-untyped-def]
           first, last, total):
     """Adds to total (U,columns,T+1) int32: pixels by unit, column and number of levels below the value (strictly).
 
     codes (N,H,W) uint32: each pixel's label combination × (T+1); columns (M,k) int32: the columns a combination counts for,
-    −1 = none. levels (U,T+1) float32: ascending, then +inf. low, scale (U,), table (U,cells) uint16: see `core.stats.cells`;
-    not looked at where T = 1.
+    −1 = none. levels (U,T+1) float32: ascending, then +inf. low, scale (U,), table (U,cells) uint16: see `core.stats.cells`.
     Bin 0 (no level below) is left to the caller, who knows the number of pixels of each column.
     """
     n, height, width = acts.shape[0], y0.size, x0.size
@@ -91,11 +149,6 @@ def count(acts, codes, columns, levels, low, scale, table, y0, y1, wy0, wy1, x0,
                 _down(_across(source, y0[y], x0, x1, wx0, wx1, wide, ready),
                       _across(source, y1[y], x0, x1, wx0, wx1, wide, ready), wy0[y], wy1[y], v)
                 code = codes[i, y]
-                if bins == 2:  # one level needs no table
-                    for x in range(width):
-                        if v[x] > level[0]:
-                            found[code[x] + 1] += 1
-                    continue
                 _cells(v, low[u], scale[u], top_cell, signed)
                 for x in range(width):
                     b = look[cell[x]]
@@ -138,30 +191,45 @@ def _select(values, keep):  # type: ignore[no-untyped-def]
 
 @jit
 def push(acts, y0, y1, wy0, wy1, x0, x1, wx0, wx1, first, last, keep, buffer, fill, bound):  # type: ignore[no-untyped-def]
-    """Keeps each unit's `keep` largest upsampled values: buffer (U,capacity) float32, fill (U,) used, bound (U,) what counts."""
-    n, height, width = acts.shape[0], y0.size, x0.size
-    capacity = buffer.shape[1]
-    wide, high = np.empty((acts.shape[2], width), np.float32), np.empty(acts.shape[2], np.float32)
-    ready = np.empty(acts.shape[2], np.bool_)
-    v = np.empty(width, np.float32)
+    """Keeps each unit's `keep` largest upsampled values: buffer (U,capacity) float32, fill (U,) used, bound (U,) what counts.
+    Passes over pixels as `count_one` does."""
+    n, same = acts.shape[0], acts.shape[2] == y0.size and acts.shape[3] == x0.size
+    high, ready = np.empty(acts.shape[2], np.float32), np.empty(acts.shape[2], np.bool_)
+    rows, across, v = _runs(y0, y1), _runs(x0, x1), np.empty(x0.size, np.float32)
     for u in range(first, last):
         store, used, limit = buffer[u], fill[u], bound[u]
         for i in range(n):
             source = acts[i, u]
             _bounds(source, high, ready)
-            for y in range(height):
-                if max(high[y0[y]], high[y1[y]]) <= limit:
+            for r in range(rows.size - 1):
+                top, bottom = y0[rows[r]], y1[rows[r]]
+                if max(high[top], high[bottom]) <= limit:
                     continue
-                _down(_across(source, y0[y], x0, x1, wx0, wx1, wide, ready),
-                      _across(source, y1[y], x0, x1, wx0, wx1, wide, ready), wy0[y], wy1[y], v)
-                for x in range(width):
-                    if v[x] > limit:
-                        store[used] = v[x]
-                        used += 1
-                        if used == capacity:
-                            _select(store, keep)  # numpy's partition takes ten seconds to compile
-                            used, limit = keep, store[keep - 1]
+                a, b = source[top], source[bottom]
+                if same:
+                    used, limit = _push(a, 0, a.size, keep, store, used, limit)
+                    continue
+                for c in range(across.size - 1):
+                    left, right = x0[across[c]], x1[across[c]]
+                    if limit >= 0 and max(max(a[left], a[right]), max(b[left], b[right])) * MARGIN <= limit:
+                        continue
+                    for y in range(rows[r], rows[r + 1]):
+                        _blend(a[left], a[right], b[left], b[right], wx0, wx1, wy0[y], wy1[y], across[c], across[c + 1], v)
+                        used, limit = _push(v, across[c], across[c + 1], keep, store, used, limit)
         fill[u], bound[u] = used, limit
+
+
+@jit
+def _push(values, first, last, keep, store, used, limit):  # type: ignore[no-untyped-def]
+    """Adds the values above `limit` to a unit's store, which is cut to the `keep` largest when full -> (used, limit)."""
+    for x in range(first, last):
+        if values[x] > limit:
+            store[used] = values[x]
+            used += 1
+            if used == store.size:
+                _select(store, keep)  # numpy's partition takes ten seconds to compile
+                used, limit = keep, store[keep - 1]
+    return used, limit
 
 
 @jit

@@ -97,6 +97,39 @@ def test_a_full_disk_is_one_sentence_and_leaves_what_was_there(store: Store, mon
     assert [p for p in store.root.rglob(".part-*")] == []
 
 
+def test_what_is_kept_of_a_half_done_run_comes_back_until_it_is_dropped(store: Store) -> None:
+    arrays = {"a": np.arange(6, dtype=np.int32).reshape(2, 3).T, "none": np.zeros((0, 4), np.float32), "one": np.array(2.5),
+              "yes": np.array([True, False])}
+    store.put_partial(RUN, arrays)
+    store.put_partial(RUN, {"b": np.ones(3)}, "17")
+    found = store.get_partial(RUN)
+    assert found is not None
+    for name, value in arrays.items():
+        np.testing.assert_array_equal(found[name], value)
+        assert found[name].dtype == value.dtype
+        assert found[name].shape == value.shape
+    store.drop_partial(RUN, pieces_only=True)
+    assert store.get_partial(RUN, "17") is None
+    assert store.get_partial(RUN) is not None
+    store.drop_partial(RUN)
+    assert store.get_partial(RUN) is None
+    assert store.list() == []
+
+
+@pytest.mark.parametrize("at", [3, 60, -1], ids=["in the list of arrays", "in the data", "at the end"])
+@pytest.mark.parametrize("cut", [False, True], ids=["changed", "cut off"])
+def test_a_damaged_piece_of_a_half_done_run_is_named_and_removed(store: Store, caplog: pytest.LogCaptureFixture, at: int,
+                                                                 cut: bool) -> None:
+    store.put_partial(RUN, {"a": np.arange(50)}, "4")
+    (path,) = store.root.rglob("*.partial.4")
+    data = bytearray(path.read_bytes())
+    data[at] ^= 64
+    path.write_bytes(data[:at] if cut else data)
+    assert store.get_partial(RUN, "4") is None
+    assert str(path) in caplog.text
+    assert not path.exists()
+
+
 def test_shipped_runs_are_found_but_not_deleted(tmp_path: Path) -> None:
     Store(tmp_path / "shipped", shipped=()).put(RUN, ARRAYS)
     mine = Store(tmp_path / "mine", shipped=(tmp_path / "shipped",))

@@ -8,7 +8,8 @@
     thresholds   levels chosen on the level images
     profile      histogram and class means on the level images
     measure      counts and top images on the measuring images
-    engine       the two passes over a generator, store, checkpoints
+    engine       the two passes over a generator
+    halfway      what is kept of a run that is not done yet
     own          the same for arrays one already has
     pictures     thumbnails and label maps by seed
     stored       the newest stored result of a kind; results made once

@@ -1,27 +1,26 @@
 """The dissection of any list of layers in one pass: each image is generated once and segmented once.
 
 First the level images (thresholds), then the measuring images (counts). Work is cut into micro-batches; after each, the
-report may stop it. With a store, what is known so far is kept every few seconds and on a cancel, so a run that was cancelled or
-killed goes on where it was.
+report may stop it. With a store, a run that was cancelled or killed goes on where it was: see `core.dissect.halfway`.
 """
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.dissect.halfway import Keeper, Kept
 from core.dissect.measure import TOP, Measure
 from core.dissect.pictures import Album
 from core.dissect.profile import Region, regions
 from core.dissect.record import Dissection, Threshold, from_saved, labels_for, to_arrays
 from core.dissect.stored import sound
 from core.dissect.thresholds import LevelFinder, Levels
-from core.errors import BadInput, JobCancelled, UnknownName
+from core.errors import BadInput, UnknownName
 from core.jobs import Report, no_report
 from core.segment.base import Label
 from core.stats import LabelMap, Padding, label_map
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 VERSION = 3
 BATCH = {"cpu": 4}  # images a micro-batch; fixed, so that results are the same bits every time
 BATCH_GPU = 32
-CHECKPOINT_SHARE = 0.02  # of the time goes into keeping a half-done run, so that is done as often as this allows
 LEVELS = 64  # levels of the curves
 LEVEL_SEEDS = range(1_000_000, 1_000_200)
 
@@ -186,7 +184,7 @@ class Source:
             for layer in self._layers:
                 x = self._generator.span(x, here, layer, z)
                 here = layer
-                acts[layer] = x.float()
+                acts[layer] = x.float().contiguous()
                 if not bool(torch.isfinite(acts[layer].sum())):
                     raise BadInput(f"{layer} of {self._generator.name} has values that are not finite for seeds from {seeds[0]}; "
                                    "the weights are damaged or of another family")
@@ -202,17 +200,15 @@ def _batches(seeds: tuple[int, ...], size: int, start: int = 0) -> Iterator[tupl
 
 def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs: Mapping[str, Run], report: Report,
              store: Store | None) -> dict[str, Dissection]:
-    from core.image import to_u8
-
     source = Source(generator, segmenter, request.layers)
     labels = tuple(segmenter.labels)
     sizes = {info.name: (info.units, info.size) for info in generator.layers}
     ahead, total = len(request.level_seeds), len(request.level_seeds) + len(request.seeds)
     pictures = pictures_run(generator, segmenter, request.seeds)
-    keeper = Keeper(store, Run("dissect", {"parts": sorted(run.key for run in runs.values())}, version=2))
+    keeper = Keeper(store, Run("dissect", {"parts": sorted(run.key for run in runs.values())}, version=3), source)
     kept = keeper.kept()
     report(0, total, "choosing thresholds")
-    levels = kept.levels or _levels(source, request, labels, sizes, report, keeper, kept)
+    levels = kept.levels or _levels(keeper, source, request, labels, sizes, report, kept)
     keep_pictures = store is not None and (bool(kept.album) if kept.levels else not store.has(pictures.key))
     album = Album(len(labels)) if keep_pictures else None
     layers = {layer: Measure(layer, *sizes[layer], request.grid, request.padding, levels[layer], labels)
@@ -229,12 +225,12 @@ def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs:
 
     start = kept.done if kept.levels else 0
     for i, seeds in _batches(request.seeds, source.batch, start):
-        acts, images, segs = source.run(seeds)
-        mapped = label_map(segs, labels, request.grid)
+        batch = keeper.batch(seeds, pictures=album is not None)
+        mapped = label_map(batch.segs, labels, request.grid)
         for layer, measure in layers.items():
-            measure.add(acts[layer], mapped, np.array(seeds))
-        if album is not None:
-            album.add(np.array(seeds), to_u8(images), segs)
+            measure.add(batch.acts[layer], mapped, np.array(seeds))
+        if album is not None and batch.pictures is not None:
+            album.add(np.array(seeds), batch.pictures, batch.segs)
         done = i + len(seeds)
         keeper.step(partial(state, done), partial(report, ahead + done, total, "measuring"))
     results = {layer: measure.result(runs[layer], "quantile") for layer, measure in layers.items()}
@@ -245,7 +241,7 @@ def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs:
         for d in results.values():
             store.put(d.run, to_arrays(d), seconds=seconds, device=device, labels=labels_for(labels),
                       together=list(request.layers), batch=source.batch)
-        store.drop_partial(keeper.run)
+        keeper.drop()
     return results
 
 
@@ -260,8 +256,8 @@ def level_batch(layers: Mapping[str, LevelFinder], acts: Mapping[str, Tensor], l
         finder.add(acts[layer], labels, pooled[size])
 
 
-def _levels(source: Source, request: Request, labels: tuple[Label, ...], sizes: Mapping[str, tuple[int, tuple[int, int]]],
-            report: Report, keeper: Keeper, kept: Kept) -> dict[str, Levels]:
+def _levels(keeper: Keeper, source: Source, request: Request, labels: tuple[Label, ...],
+            sizes: Mapping[str, tuple[int, tuple[int, int]]], report: Report, kept: Kept) -> dict[str, Levels]:
     """Thresholds from the level images. Between the slower steps of single layers the report may stop it too."""
     finders = {layer: LevelFinder(*sizes[layer], request.grid, len(request.level_seeds), labels, padding=request.padding,
                                   quantile=request.quantile, quantile_of="upsampled", condition="all", steps=request.levels)
@@ -274,8 +270,8 @@ def _levels(source: Source, request: Request, labels: tuple[Label, ...], sizes: 
                     partial(report, done, len(request.level_seeds) + len(request.seeds), "choosing thresholds"))
 
     for i, seeds in _batches(request.level_seeds, source.batch, kept.done):
-        acts, _, segs = source.run(seeds)
-        level_batch(finders, acts, label_map(segs, labels, request.grid), len(labels), request.grid, request.padding)
+        batch = keeper.batch(seeds)
+        level_batch(finders, batch.acts, label_map(batch.segs, labels, request.grid), len(labels), request.grid, request.padding)
         step(i + len(seeds))
         for finder in finders.values():
             if finder.full:
@@ -286,70 +282,3 @@ def _levels(source: Source, request: Request, labels: tuple[Label, ...], sizes: 
         found[layer] = finder.finish()
         step(len(request.level_seeds))
     return found
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A run half done: with `levels`, `done` measuring images are in, and `layers` holds each Measure's state; without,
-    `done` level images are in, and it holds each LevelFinder's."""
-
-    done: int
-    levels: dict[str, Levels]
-    layers: dict[str, dict[str, np.ndarray]]
-    album: dict[str, np.ndarray]
-
-
-class Keeper:
-    """Keeps a half-done run, so that it goes on where it was: now and then, and when it is cancelled. Without a store it does
-    nothing. `seconds`: time spent on the run so far, earlier attempts included."""
-
-    def __init__(self, store: Store | None, run: Run) -> None:
-        self.run = run
-        self._store = store
-        self._began = self._last = time.monotonic()
-        self._pause = 0.0
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._began
-
-    def kept(self) -> Kept:
-        """What an earlier attempt left, or an empty beginning."""
-        arrays = self._store.get_partial(self.run) if self._store is not None else None
-        if arrays is None:
-            return Kept(0, {}, {}, {})
-        self._began -= float(arrays["seconds"])
-        trees: dict[str, dict[str, dict[str, Any]]] = {"levels": {}, "layers": {}, "album": {"": {}}}
-        for name, value in arrays.items():
-            part, _, rest = name.partition("/")
-            if rest:
-                layer, _, key = rest.partition("/")
-                trees[part].setdefault(layer, {})[key] = value
-        levels = {layer: Levels(**fields) for layer, fields in trees["levels"].items()}
-        return Kept(int(arrays["done"]), levels, trees["layers"], trees["album"][""])
-
-    def step(self, state: Callable[[], Kept], report: Callable[[], None]) -> None:
-        """A batch is in: `report` it, and keep `state` if that is due or the report says to stop."""
-        if self._store is None:
-            report()
-            return
-        if time.monotonic() - self._last >= self._pause:
-            self._keep(state())
-        try:
-            report()
-        except JobCancelled:
-            self._keep(state())
-            raise
-
-    def _keep(self, state: Kept) -> None:
-        assert self._store is not None
-        start = time.monotonic()
-        arrays: dict[str, np.ndarray] = {"done": np.array(state.done), "seconds": np.array(self.seconds)}
-        for layer, level in state.levels.items():
-            arrays |= {f"levels/{layer}/{name}": value for name, value in vars(level).items()}
-        for layer, part in state.layers.items():
-            arrays |= {f"layers/{layer}/{name}": value for name, value in part.items()}
-        arrays |= {f"album//{name}": value for name, value in state.album.items()}
-        self._store.put_partial(self.run, arrays)
-        self._last = time.monotonic()
-        self._pause = (self._last - start) / CHECKPOINT_SHARE

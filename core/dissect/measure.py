@@ -46,8 +46,8 @@ class Measure:
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Continues where `state` was taken."""
         self._counts.restore(state)
-        for name, mine in self.state().items():
-            mine[...] = state[name]
+        self._channel_pixels[...] = state["channel_pixels"]
+        self._top.restore(state["scores"], state["seeds"], state["maps"])
 
     def result(self, run: Run, threshold: Threshold) -> Dissection:
         """The dissection of all images added."""

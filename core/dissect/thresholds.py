@@ -77,14 +77,14 @@ class LevelFinder:
 
     def add(self, acts: Tensor, labels: LabelMap, region: Region) -> None:
         """(N,U,h,w) float32 with the label maps of the same images and their regions on maps of this size."""
-        self._level.add(acts)
-        self._q99.add(acts)
         self._means.add(acts, labels, region)
         self._channel_pixels += labels.channel_pixels
-        if not self._open:
-            self._count(acts, labels)
+        if self._open:
+            self._waiting.append((acts.clone(), labels))
             return
-        self._waiting.append((acts.clone(), labels))
+        self._level.add(acts)
+        self._q99.add(acts)
+        self._count(acts, labels)
 
     @property
     def full(self) -> bool:
@@ -152,6 +152,8 @@ class LevelFinder:
         import torch
 
         maps = torch.cat([a for a, _ in self._waiting])
+        for top in (self._level, self._q99):
+            top.begin(maps)
         if self._steps > 1:
             fractions = np.geomspace(1.0, LOWEST_FRACTION, self._steps - 1)
             grid = np.maximum.accumulate(hazen(_sampled(maps, self._to), 1 - fractions), 1)
@@ -188,6 +190,13 @@ class _Top:
         else:
             for one in acts:
                 self._sketch.add(dense(one[None], self._to)[0].flatten(1).cpu().numpy())
+
+    def begin(self, maps: Tensor) -> None:
+        """The first maps there are, together."""
+        if self._tail is not None:
+            self._tail.begin(maps, _sampled(maps, self._to))
+        else:
+            self.add(maps)
 
     def top(self, fraction: float) -> np.ndarray:
         return self._tail.top(fraction) if self._tail is not None else self._sketch.quantile(1 - fraction)

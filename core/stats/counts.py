@@ -160,6 +160,10 @@ class CrossCounts:
             from core import kernels
 
             values = acts.contiguous().numpy()
+            if self.levels.shape[1] == 1:
+                over_units(len(self.levels), lambda a, b: kernels.count_one(
+                    values, labels.codes, labels.columns, self.levels, *self.to.taps, a, b, self._total))
+                return
             codes = labels.codes.astype(np.uint32) * np.uint32(self._edges.shape[1])
             over_units(len(self.levels), lambda a, b: kernels.count(
                 values, codes, labels.columns, self._edges, self._by.low, self._by.scale, self._table, *self.to.taps,

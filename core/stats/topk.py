@@ -19,7 +19,13 @@ class TopK:
         self.size = min(size[0], limit[0]), min(size[1], limit[1])
         self.scores = np.full((units, k), -np.inf, np.float32)
         self.seeds = np.full((units, k), -1, np.int64)
-        self.maps = np.zeros((units, k, *self.size), np.float16)
+        self._maps = np.zeros((units, k, *self.size), np.float16)
+        self._place = np.broadcast_to(np.arange(k), (units, k)).copy()  # where in _maps the map of each rank lies
+
+    @property
+    def maps(self) -> np.ndarray:
+        """(U,K,h,w) float16, strongest first."""
+        return np.take_along_axis(self._maps, self._place[:, :, None, None], 1)
 
     def add(self, acts: Tensor, seeds: np.ndarray) -> None:
         """(N,U,h,w) float32 and the N seeds they belong to."""
@@ -31,21 +37,26 @@ class TopK:
         scores = np.concatenate([self.scores[units], peaks[units]], 1)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         owner = np.concatenate([self.seeds[units], np.broadcast_to(seeds, (len(units), len(seeds)))], 1)
-        old = self.maps[units]
-        new = self._pooled(acts, units)
         self.scores[units] = np.take_along_axis(scores, order, 1)
         self.seeds[units] = np.take_along_axis(owner, order, 1)
-        rows = np.arange(len(units))[:, None]
-        kept = old[rows, np.minimum(order, k - 1)]
-        fresh = new[rows, np.maximum(order - k, 0)]
-        self.maps[units] = np.where((order < k)[:, :, None, None], kept, fresh)
+        new = order >= k  # they take the places of the last ranks, which fall out
+        left = np.minimum((~new).sum(1, keepdims=True) + np.cumsum(new, 1) - 1, k - 1)
+        place = np.take_along_axis(self._place[units], np.where(new, left, order), 1)
+        self._place[units] = place
+        row, rank = np.nonzero(new)
+        self._maps[units[row], place[row, rank]] = self._pooled(acts, order[row, rank] - k, units[row])
 
-    def _pooled(self, acts: Tensor, units: np.ndarray) -> np.ndarray:
-        """(len(units),N,h,w) float16."""
+    def _pooled(self, acts: Tensor, images: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """(M,h,w) float16 of M pairs of image and unit."""
         import torch
         from torch.nn import functional as F
 
-        chosen = acts[:, torch.from_numpy(units).to(acts.device)].transpose(0, 1)
+        chosen = acts[torch.from_numpy(images).to(acts.device), torch.from_numpy(units).to(acts.device)]
         if tuple(acts.shape[2:]) != self.size:
-            chosen = F.adaptive_avg_pool2d(chosen, self.size)
+            chosen = F.adaptive_avg_pool2d(chosen[:, None], self.size)[:, 0]
         return chosen.clamp(-65504, 65504).half().cpu().numpy()
+
+    def restore(self, scores: np.ndarray, seeds: np.ndarray, maps: np.ndarray) -> None:
+        """Continues from the three arrays of an earlier one."""
+        self.scores[...], self.seeds[...], self._maps[...] = scores, seeds, maps
+        self._place[...] = np.arange(scores.shape[1])

@@ -81,8 +81,9 @@ def forward(generator: Generator, segmenter: Any, images: int) -> None:
 
 
 def compare(title: str, generator: Generator, segmenter: Any, cases: dict[str, tuple[Sequence[str], int]], images: int,
-            repeat: int) -> None:
-    """Prints time / forward of each case: (layers, levels)."""
+            repeat: int, only: str = "") -> None:
+    """Prints time / forward of each case (layers, levels) whose name contains `only`."""
+    cases = {name: case for name, case in cases.items() if only in name}
     levels = max(4, images // 5)
     runs: dict[str, list[Timing]] = {name: [] for name in ("forward", *cases)}
     for layers, t in cases.values():  # compile before the clock runs
@@ -102,7 +103,7 @@ def compare(title: str, generator: Generator, segmenter: Any, cases: dict[str, t
         print(f"  {name + ' / forward':<34}" + "".join(f"{r:>8.2f}" for r in ratios))
 
 
-def bench_forward(images: int, repeat: int) -> None:
+def bench_forward(images: int, repeat: int, only: str = "") -> None:
     """The bundled model (random weights of its sizes when it is not there), levels, counts and the curves of 64 levels."""
     try:
         generator: Generator = zoo.load("scenes", "cpu")
@@ -114,13 +115,13 @@ def bench_forward(images: int, repeat: int) -> None:
     middle = names[len(names) // 2 - 1]
     compare(title, generator, segmenter, {f"{middle}, levels and counts": ([middle], 1), f"{middle}, with 64-level curves": ([middle], 64),
                                          "all layers, levels and counts": (names, 1), "all layers, with 64-level curves": (names, 64)},
-            images, repeat)
+            images, repeat, only)
 
 
-def bench_published(images: int, repeat: int) -> None:
+def bench_published(images: int, repeat: int, only: str = "") -> None:
     """The 256-px architecture, layer4, with a segmenter that costs almost nothing."""
     cases = {"layer4, levels and counts": (["layer4"], 1), "layer4, with 64-level curves": (["layer4"], 64)}
-    compare("256-px architecture", random_generator(PUBLISHED), AlmostFree(), cases, max(8, images // 8), repeat)
+    compare("256-px architecture", random_generator(PUBLISHED), AlmostFree(), cases, max(8, images // 8), repeat, only)
 
 
 def synthetic(units: int, size: int, labels: int, images: int = 8,
@@ -276,11 +277,12 @@ def main() -> None:
     parser.add_argument("--memory-images", type=int, default=10_000)
     parser.add_argument("--plot", type=Path, help="SVG of the scaling part")
     parser.add_argument("--only", choices=["forward", "published", "counting", "memory", "scaling"])
+    parser.add_argument("--case", default="", help="of forward and published, only the cases whose name contains this")
     options = parser.parse_args()
     parts: dict[str, Callable[[], None]] = {
         "counting": lambda: bench_counting(options.repeat), "scaling": lambda: bench_scaling(options.repeat, options.plot),
-        "forward": lambda: bench_forward(options.images, options.repeat),
-        "published": lambda: bench_published(options.images, options.repeat),
+        "forward": lambda: bench_forward(options.images, options.repeat, options.case),
+        "published": lambda: bench_published(options.images, options.repeat, options.case),
         "memory": lambda: bench_memory(options.memory_images)}
     for name, part in parts.items():
         if options.only in (None, name):

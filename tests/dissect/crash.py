@@ -1,17 +1,17 @@
-"""A dissection in a process of its own, for the tests that kill it: python crash.py STORE DELAY -> batches made here."""
+"""A dissection in a process of its own, for the tests that kill it: python crash.py STORE DELAY LOG_BYTES -> batches made here."""
 from __future__ import annotations
 
 import sys
 import time
 from pathlib import Path
 
-from core.dissect import dissect, engine
+from core.dissect import dissect, halfway
 from core.store import Store
 from tests import toys
 
 
-def main(root: str, delay: float) -> None:
-    engine.CHECKPOINT_SHARE = float("inf")
+def main(root: str, delay: float, log_bytes: int) -> None:
+    halfway.LOG_BYTES = log_bytes
     batches = 0
 
     def report(done: int, total: int, note: str = "") -> None:
@@ -26,4 +26,4 @@ def main(root: str, delay: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]))

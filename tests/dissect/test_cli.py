@@ -36,7 +36,8 @@ def test_the_command_ends_with_a_table_and_exports_every_unit(tmp_path: Path) ->
     d = load(Store(shipped=()), "toy", "layer2")
     assert d is not None
     d = d.at("iqr")
-    rows = list(csv.DictReader((out / "layer2" / "units.csv").open()))
+    with (out / "layer2" / "units.csv").open() as file:
+        rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["unit", "label", "category", "iou", "iqr", "level", "top_seeds"]
     assert len(rows) == 9
     tree = rows[8 - toys.TREE]

@@ -5,12 +5,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from core.dissect import dissect, load
+from core.dissect import Dissection, dissect, halfway, load, load_pictures
 from core.errors import JobCancelled
 from core.jobs import Jobs
 from core.store import Store
@@ -20,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 CRASH = [sys.executable, "-m", "tests.dissect.crash"]
 
 
-def start(store: Store, delay: float) -> subprocess.Popen[str]:
-    return subprocess.Popen([*CRASH, str(store.root), str(delay)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def start(store: Store, delay: float, log_bytes: int = halfway.LOG_BYTES) -> subprocess.Popen[str]:
+    return subprocess.Popen([*CRASH, str(store.root), str(delay), str(log_bytes)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def wait_for(process: subprocess.Popen[str], done: int) -> None:
@@ -30,23 +32,77 @@ def wait_for(process: subprocess.Popen[str], done: int) -> None:
         pass
 
 
+class Recorded(toys.ToyGenerator):
+    """Writes down the seeds of the pictures it makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[int] = []
+
+    def z_for_seeds(self, seeds: Sequence[int]) -> torch.Tensor:
+        self.made += seeds
+        return super().z_for_seeds(seeds)
+
+
+LEVELS, SEEDS = range(1000, 1030), range(40)
+
+
+def again(store: Store | None) -> tuple[Dissection, list[int]]:
+    """The run of crash.py in this process, and the seeds whose pictures it made."""
+    g = Recorded()
+    return dissect(g, toys.ToySegmenter(), ["layer1"], SEEDS, level_seeds=LEVELS, grid=(32, 32), store=store)["layer1"], g.made
+
+
+def assert_equal(found: Dissection, want: Dissection) -> None:
+    np.testing.assert_array_equal(found.counts.bins, want.counts.bins)
+    for name, value in vars(want).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
+
+
+@pytest.mark.parametrize("log_bytes", [halfway.LOG_BYTES, 100_000, 0], ids=["log alone", "checkpoints and log", "checkpoints alone"])
 @pytest.mark.parametrize("done", [16, 50], ids=["choosing levels", "measuring"])
-def test_a_killed_run_goes_on_where_it_was_and_ends_bit_for_bit_equal(store: Store, done: int) -> None:
-    process = start(store, 0.05)
+def test_a_killed_run_makes_no_reported_batch_again_and_ends_bit_for_bit_equal(store: Store, done: int, log_bytes: int) -> None:
+    process = start(store, 0.05, log_bytes)
     wait_for(process, done)
     process.kill()
     process.communicate()
     assert load(store, "toy", "layer1") is None
-    seen: list[int] = []
-    resumed = dissect(toys.ToyGenerator(), toys.ToySegmenter(), ["layer1"], range(40), level_seeds=range(1000, 1030),
-                      grid=(32, 32), store=store, report=lambda done, total, note="": seen.append(done))["layer1"]
-    assert min(seen[1:]) >= done
-    clean = dissect(toys.ToyGenerator(), toys.ToySegmenter(), ["layer1"], range(40), level_seeds=range(1000, 1030),
-                    grid=(32, 32))["layer1"]
-    np.testing.assert_array_equal(resumed.counts.bins, clean.counts.bins)
-    for name, value in vars(clean).items():
-        if isinstance(value, np.ndarray):
-            np.testing.assert_array_equal(getattr(resumed, name), value, err_msg=name)
+    resumed, made = again(store)
+    reported = {*[*LEVELS, *SEEDS][:done]}
+    assert reported.isdisjoint(made)
+    assert len(made) == len(set(made))
+    assert_equal(resumed, again(None)[0])
+    assert not list(store.root.rglob("*.partial*"))
+    pictures = load_pictures(store, "toy")
+    assert pictures is not None
+    np.testing.assert_array_equal(pictures.seeds, SEEDS)
+
+
+def test_a_run_killed_twice_goes_on_each_time(store: Store) -> None:
+    for done in (16, 50):
+        process = start(store, 0.05, 300_000)
+        wait_for(process, done)
+        process.kill()
+        process.communicate()
+    resumed, made = again(store)
+    assert {*LEVELS, *SEEDS[:20]}.isdisjoint(made)
+    assert_equal(resumed, again(None)[0])
+
+
+def test_a_damaged_batch_of_the_log_is_named_and_only_it_is_made_again(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    process = start(store, 0.05)
+    wait_for(process, 24)
+    process.kill()
+    process.communicate()
+    (damaged,) = store.root.rglob("*.partial.1008")
+    data = bytearray(damaged.read_bytes())
+    data[-2000] ^= 1
+    damaged.write_bytes(bytes(data))
+    resumed, made = again(store)
+    assert str(damaged) in caplog.text
+    assert {*LEVELS[:24]} & {*made} == {1008, 1009, 1010, 1011}
+    assert_equal(resumed, again(None)[0])
 
 
 def test_two_processes_compute_a_run_once(store: Store) -> None:

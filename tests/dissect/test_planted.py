@@ -158,11 +158,7 @@ def test_stored_results_are_drawn_without_torch(store: Store) -> None:
     assert out.stdout.strip() == "[]"
 
 
-def test_cancelling_stops_at_the_next_batch_and_the_next_run_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.dissect import engine
-
-    monkeypatch.setattr(engine, "CHECKPOINT_SHARE", float("inf"))
-
+def test_cancelling_stops_at_the_next_batch_and_the_next_run_goes_on(store: Store) -> None:
     def until(stop: int, seen: list[int]) -> object:
         def report(done: int, total: int, note: str = "") -> None:
             seen.append(done)

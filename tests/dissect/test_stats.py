@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.segment import Label
-from core.stats import CrossCounts, Quantiles, Tail, TopK, dense, hazen, label_map, resampling, scores
+from core.stats import CrossCounts, Padding, Quantiles, Tail, TopK, dense, hazen, label_map, resampling, scores
 from core.stats.counts import joined
 
 LABELS = tuple(Label(i, f"l{i}", "part" if i > 3 else "object") for i in range(6))
@@ -72,6 +72,44 @@ def test_a_tail_stays_exact_when_it_has_to_forget() -> None:
         tail.top(0.2)
     with pytest.raises(BadInput, match="made for"):
         tail.add(acts[:8])
+
+
+@pytest.mark.parametrize("padding", ["border", "zeros"])
+@pytest.mark.parametrize(("source", "grid"), [(1, 16), (4, 32), (7, 24), (16, 16), (24, 10)])
+@pytest.mark.parametrize("shift", [0.0, -4.0], ids=["mixed", "mostly negative"])
+def test_pixels_passed_over_together_are_none_above_the_level(source: int, grid: int, padding: Padding, shift: float) -> None:
+    """One level and the tail skip whole stretches of pixels between map values that are too low."""
+    acts = maps(12, 4, source) + shift
+    acts[:, 2] = acts[:, 2].round()  # ties
+    to = resampling((source, source), (grid, grid), padding)
+    up = dense(acts, to).transpose(0, 1).reshape(4, -1).numpy()
+    tail = Tail(4, up.shape[1], 0.03, to)
+    for part in acts.split(5):
+        tail.add(part)
+    level = tail.top(0.03)
+    np.testing.assert_array_equal(level, hazen(up, 0.97))
+    where = segs(12, grid)
+    one = CrossCounts(level[:, None], len(LABELS) + 3, to)
+    one.add(acts, label_map(where, LABELS, (grid, grid), "category"))
+    for column in range(1, len(LABELS)):
+        here = (where == column).any(1).ravel()
+        np.testing.assert_array_equal(one.counts[:, column, 1], ((up > level[:, None]) & here).sum(1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 40), st.floats(0.001, 0.3), st.floats(-3, 3))
+def test_a_tail_begun_with_any_sample_is_exact(seed: int, n: int, fraction: float, off: float) -> None:
+    """A sample far too high or too low costs time, never a value."""
+    acts = maps(n, 3, 5, seed)
+    acts[:, 1] = 0  # dead
+    to = resampling((5, 5), (9, 9), "border")
+    tail = Tail(3, (n + 4) * 81, fraction, to)
+    up = dense(acts, to).transpose(0, 1).reshape(3, -1).numpy()
+    tail.begin(acts, up[:, ::7] + np.float32(off))
+    more = maps(4, 3, 5, seed + 1)
+    tail.add(more)
+    both = np.concatenate([up, dense(more, to).transpose(0, 1).reshape(3, -1).numpy()], 1)
+    np.testing.assert_array_equal(tail.top(fraction), hazen(both, 1 - fraction))
 
 
 def test_hazen_equals_numpy() -> None:
