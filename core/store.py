@@ -259,11 +259,12 @@ def _read_arrays(folder: Path) -> dict[str, np.ndarray]:
 
 
 def _pack(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
-    """One line of JSON (name, type, shape, checksum of every array), then their bytes: three times as fast as a zip file."""
+    """A line with the names, types, shapes and checksums of the arrays, behind its own checksum, then their bytes; three times
+    as fast as a zip file."""
     whole = {name: np.require(value, requirements="C") for name, value in arrays.items()}
     views = {name: value.reshape(-1).view(np.uint8).data for name, value in whole.items()}
-    file.write(canonical([[name, value.dtype.str, list(value.shape), zlib.crc32(views[name])] for name, value in whole.items()]).encode())
-    file.write(b"\n")
+    head = canonical([[name, value.dtype.str, list(value.shape), zlib.crc32(views[name])] for name, value in whole.items()]).encode()
+    file.write(b"%08x %b\n" % (zlib.crc32(head), head))
     for view in views.values():
         file.write(view)
 
@@ -272,7 +273,10 @@ def _unpacked(path: Path) -> dict[str, np.ndarray]:
     """Raises ValueError, KeyError, TypeError or OSError on anything that `_pack` did not write."""
     out = {}
     with path.open("rb") as file:
-        for name, kind, shape, checksum in json.loads(file.readline()):
+        own, _, head = file.readline().rstrip(b"\n").partition(b" ")
+        if own != b"%08x" % zlib.crc32(head):
+            raise ValueError("the checksum of its first line is wrong")
+        for name, kind, shape, checksum in json.loads(head):
             dtype = np.dtype(kind)
             if dtype.hasobject:
                 raise ValueError("it holds objects")
