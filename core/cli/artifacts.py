@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.cli import model as model_option
 from core.cli.percent import Percent
 from core.errors import BadInput
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="artifacts")
-@click.option("--model", default="scenes", show_default=True, help="A known model.")
+@model_option.option()
 @click.option("--layer", default="", help="By default the model's own.")
 @click.option("--images", type=click.IntRange(20, 100_000), default=1000, show_default=True, help="Pictures scored over.")
 @click.option("--off", default=20, show_default=True, help="How many of the most suspicious units to switch off; 0 = only list.")

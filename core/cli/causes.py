@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.cli import model as model_option
 from core.cli.percent import Percent
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="causes")
-@click.option("--model", default="scenes", show_default=True, help="A known model.")
+@model_option.option()
 @click.option("--layer", default="", help="By default the model's own.")
 @click.option("--class", "label", required=True, help="The class whose causes are looked for.")
 @click.option("--preset", type=click.Choice(["quick", "code", "paper"]), default="quick", show_default=True,

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.cli import model as model_option
 from core.errors import BadInput, StoreError
 
 if TYPE_CHECKING:
     from core.dissect import Dissection
-    from core.zoo.generator import Generator
 
 CUT = 0.04
 COLUMNS = ("unit", "label", "category", "iou", "iqr", "level", "top_seeds")
 
 
 @click.command(name="dissect")
-@click.option("--model", default="scenes", show_default=True, help="A known model, a weight file, or package.module:function.")
+@model_option.option()
 @click.option("--layers", default="all", show_default=True, help="Layer names with commas between them, or all.")
 @click.option("--images", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="Images that measure.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json and units.csv of each layer.")
@@ -44,8 +44,8 @@ def command(model: str, layers: str, images: int, out: Path | None, segmenter: s
 
     if out is not None and out.is_file():
         raise BadInput(f"--out {out} is a file; name a folder")
-    generator = open_model(model, device)
-    chosen = segmenter or next(iter(zoo.card(model).segmenters if model in zoo.names() else segment.for_model(generator.name)), "")
+    generator = zoo.load(model, device)
+    chosen = segmenter or next(iter(zoo.card(model).segmenters), "")
     if not chosen:
         raise BadInput(f"nothing names what {model} draws: paint concepts on the Models page, or name a segmenter with --segmenter "
                        f"({', '.join(segment.names())})")
@@ -90,13 +90,6 @@ def check(model: str, device: str) -> None:
         click.echo(f"  {layer:<12}{real:>6.0f} %{random:>6.0f} %{shuffled:>6.0f} %{mean:>8.2f} ({low:.2f} to {high:.2f})")
     if both is not None:
         click.echo(f"dissector and judge agree on all labels but: {', '.join(both.doubtful) or 'none'}")
-
-
-def open_model(model: str, device: str) -> Generator:
-    """A known name, a file, or package.module:function."""
-    from core import zoo
-
-    return zoo.pick(model, device)
 
 
 class Progress:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.cli import model as model_option
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -78,7 +80,7 @@ def bench(methods: str, size: int, scenes: int, repeats: int, again: bool) -> No
 
 
 @command.command()
-@click.option("--model", default="scenes", show_default=True, help="A model with two segmenters.")
+@model_option.option("A model with two segmenters")
 @click.option("--layer", default="", help="Layer whose units are switched off; usual: the model's own default.")
 @click.option("--classes", default="tree,door,dome,cloud,window", show_default=True, help="Names, comma-separated.")
 @click.option("--seeds", default=64, show_default=True, type=click.IntRange(1, 10_000), help="Pictures of seeds 0 to this.")

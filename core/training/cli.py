@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from core.cli import model as model_option
 from core.training.checkpoint import HOME
 
 HOME_OPTION = click.option("--home", type=click.Path(path_type=Path), default=HOME, show_default=True,
@@ -158,7 +159,7 @@ def inside(device: str) -> None:
 
 
 @main.command()
-@click.option("--model", default="scenes", show_default=True, help="A known generator.")
+@model_option.option()
 @click.option("--layer", default="", help="Layer whose activations are found (default: the model's own).")
 @click.option("--images", default=20_000, show_default=True, help="Pictures to see.")
 @click.option("--scenes", type=click.FloatRange(0, 1), default=None,

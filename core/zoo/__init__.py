@@ -137,16 +137,25 @@ def open(path: str | Path, device: str = "auto") -> Generator:
     return open_weights(path, name=path.stem, fingerprint=_sha256(path.resolve(), stat.st_mtime_ns, stat.st_size), device=device)
 
 
-def pick(text: str, device: str = "auto") -> Generator:
-    """What a command line names: a known model, a weight file, or "package.module:function". Never called with a visitor's text."""
-    if text in known():
-        return load(text, device)
-    if Path(text).expanduser().is_file():
-        return open(Path(text).expanduser(), device)
-    if ":" in text and not Path(text).drive:
-        from core.zoo.modules import from_function
+def pick(text: str) -> str:
+    """What a command line names as a known name: a model, a weight file, or "package.module:function".
 
-        return from_function(text, device=device)
+    A file or code is known to this process from then on; its name is the file's or the function's, with a mark where another model
+    has that name. Never called with a visitor's text. Raises UnknownName, BadFile, BadInput.
+    """
+    if text in known():
+        return text
+    path = Path(text).expanduser()
+    if path.is_file():
+        found = own.inspect(path)
+        if found.problem:
+            raise BadFile(f"{path.name}: {found.problem}")
+        if (name := path.stem) in known() and fingerprint(name) != found.sha256:
+            name = f"{name}-{found.sha256[:8]}"
+        return name if name in known() else own.lend(name, path)
+    if ":" in text and not path.drive:
+        name = text.partition(":")[2]
+        return own.lend_function(text, f"{name}-code" if name in known() else name)
     raise UnknownName("model", text, known())
 
 

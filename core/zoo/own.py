@@ -53,9 +53,27 @@ def folders() -> tuple[Path, ...]:
     return (add_folder(), *named)
 
 
+_lent: dict[str, Path] = {}
+
+
+def lend(name: str, path: Path) -> str:
+    """Makes a file a model of this process alone, as a command line does; no browser gets here."""
+    _lent[check_name(name)] = path.resolve()
+    return name
+
+
+def lend_function(function: str, name: str) -> str:
+    """The same with a "package.module:function"; looked at anew each time, because its weights may have changed. Raises BadInput."""
+    target = store.CACHE / "cards" / "code" / f"{check_name(name)}.json"
+    weights.write_text(target, json.dumps({"function": function}) + "\n")
+    if problem := inspect(target).problem:
+        raise BadInput(problem)
+    return lend(name, target)
+
+
 def files(reserved: Mapping[str, str]) -> dict[str, Path]:
     """Model name -> file. The name is the file's stem; `reserved` maps published file names to models and is left out."""
-    found: dict[str, Path] = {}
+    found: dict[str, Path] = {name: path for name, path in _lent.items() if path.is_file()}
     for folder in folders():
         if not folder.is_dir():
             continue

@@ -20,7 +20,8 @@ ARGUMENTS = ["--model", "toy", "--segmenter", "toy", "--layers", "layer2, layer1
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("core.cli.dissect.open_model", lambda model, device: toys.ToyGenerator(model))
+    monkeypatch.setitem(zoo.CARDS, "toy", zoo.Card("toy", "Planted toy", "toy", "toy.safetensors", bundled=True))
+    monkeypatch.setattr(zoo, "load", lambda name, device="auto": toys.ToyGenerator(name))
     monkeypatch.setattr(segment, "load", lambda name, device="auto": toys.ToySegmenter())
     monkeypatch.setattr("core.store.CACHE", tmp_path / "cache")
 

@@ -24,6 +24,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(store, "CACHE", tmp_path / "cache")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("GAN_DISSECTION_MODELS", raising=False)
+    monkeypatch.setattr(own, "_lent", {})
     yield tmp_path / "cache"
     own._inspect.cache_clear()
 

@@ -25,6 +25,7 @@ from tests.zoo.nets import TutorialGenerator, randomised
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(store, "CACHE", tmp_path / "cache")
     monkeypatch.delenv("GAN_DISSECTION_MODELS", raising=False)
+    monkeypatch.setattr(own, "_lent", {})
     yield tmp_path / "cache"
     own._inspect.cache_clear()
 
@@ -135,12 +136,31 @@ def test_name_that_could_leave_the_folder_is_refused(name: str) -> None:
         own.check_name(name)
 
 
-def test_pick_takes_a_name_a_file_or_code(cache: Path, tmp_path: Path) -> None:
+def test_pick_makes_a_name_a_file_or_code_known_to_this_process(cache: Path, tmp_path: Path) -> None:
     path = save(tmp_path / "dc.pth", TutorialGenerator(doublings=3))
-    assert zoo.pick(str(path), device="cpu").name == "dc"
-    assert zoo.pick("tests.zoo.nets:tutorial", device="cpu").image_size == (32, 32)
+    assert zoo.pick("scenes") == "scenes"
+    assert zoo.pick(str(path)) == zoo.pick(str(path)) == "dc"
+    assert zoo.load("dc", device="cpu").name == zoo.card("dc").name == "dc"
+    assert zoo.load("dc", device="cpu").fingerprint == zoo.fingerprint("dc") == zoo.open(path, device="cpu").fingerprint
+    assert zoo.pick("tests.zoo.nets:tutorial") == "tutorial"
+    assert zoo.load("tutorial", device="cpu").image_size == zoo.card("tutorial").image_size == (32, 32)
+    assert not list(own.add_folder().glob("*")), "nothing was added for others"
     with pytest.raises(UnknownName, match="scenes"):
         zoo.pick("scens")
+    with pytest.raises(BadInput, match="no_such_module"):
+        zoo.pick("no_such_module:function")
+    with pytest.raises(BadFile, match="no known generator family"):
+        zoo.pick(str(save(tmp_path / "critic.pth", nn.Linear(3, 3))))
+
+
+def test_picked_file_never_takes_another_models_name(cache: Path, tmp_path: Path) -> None:
+    own.add(save(tmp_path / "faces.pth", TutorialGenerator(doublings=3)))
+    other = save(tmp_path / "elsewhere" / "faces.pth", TutorialGenerator(doublings=2))
+    mark = hashlib.sha256(other.read_bytes()).hexdigest()
+    assert zoo.pick(str(other)) == f"faces-{mark[:8]}"
+    assert zoo.load(f"faces-{mark[:8]}", device="cpu").fingerprint == mark
+    assert zoo.load("faces", device="cpu").fingerprint != mark
+    assert zoo.pick(str(tmp_path / "faces.pth")) == "faces", "the same file as the one added"
 
 
 def test_load_never_takes_code_or_a_path(cache: Path, tmp_path: Path) -> None:
