@@ -15,8 +15,10 @@ from core.jobs import Report
 from core.units import UnitSet
 from pages.parts import charts, frame, gallery, job_panel, pickers, state
 
-A_PAGE, TILE, TILES, BIG, ROW = 20, 112, 4, 168, 6
-NAMES = {title: name for name, title in figures.NAMES.items()}
+A_PAGE, TILE, TILES, BIG, ROW = 20, 128, 3, 128, 6
+NAMES = {"Fréchet": "frechet", "kernel": "kernel", "precision": "precision", "recall": "recall", "FID": "fid"}
+SHOWN = {"with these units most on": "worst", "random pictures": "random"}
+SET = "artifact units"      # the name under which ticked units go into the basket
 DIGITS = {"frechet": 2, "kernel": 3, "precision": 3, "recall": 3, "fid": 1}
 
 
@@ -82,10 +84,12 @@ def outcome(q: Quality) -> None:
     """The answer in a sentence, the figure with its control, and pictures."""
     before, after = q.untouched("frechet"), q.off("frechet")
     mean, low, high = q.random("frechet")
-    verdict = "better than every random choice" if after < low else "worse than every random choice" if after > high else \
+    verdict = "better" if after < before else "not better"
+    control = "better than with every random choice" if after < low else "worse than with every random choice" if after > high else \
         "no different from random choices"
     st.markdown(f"With these **{len(q.units)}** units off, the Fréchet distance to real pictures goes from {before:.2f} to "
-                f"**{after:.2f}**; with as many random units off it is {mean:.2f} ({low:.2f} to {high:.2f}). That is {verdict}.")
+                f"**{after:.2f}**; with as many random units off it is {mean:.2f} ({low:.2f} to {high:.2f}; {q.images} pictures a set). "
+                f"Lower is better: pictures get **{verdict}**, and it is {control}.")
     left, right = st.columns(2, gap="large")
     with left:
         known = [title for title, name in NAMES.items() if name in q.names]
@@ -93,9 +97,8 @@ def outcome(q: Quality) -> None:
                                           label_visibility="collapsed")]
         charts.show(figures.quality_figure(q, name), key="quality", alt=quality_text(q, name))
     with right:
-        kind = st.segmented_control("Pictures", ["that show these units most", "at random"], default="that show these units most",
-                                    required=True, key="pictures_shown", label_visibility="collapsed")
-        which = "random" if kind == "at random" else "worst"
+        which = SHOWN[st.segmented_control("Pictures", list(SHOWN), default=next(iter(SHOWN)), required=True, key="pictures_shown",
+                                           label_visibility="collapsed")]
         rows = [gallery.fitted(p, BIG) for when in ("before", "after") for p in q.pictures(which, when)[:ROW]]
         gallery.show(gallery.png(gallery.sheet(rows, min(ROW, len(rows) // 2), background=128)), stretch=True,
                      alt=f"Pictures untouched (above) and with {len(q.units)} units off (below)")
@@ -103,7 +106,8 @@ def outcome(q: Quality) -> None:
         st.caption(f"Above: untouched. Below: {len(q.units)} units off. Seeds {seeds}.")
     frame.caption(model=state.model(), layer=q.layer, pictures=f"{q.images} a set from seed {q.run.params['seeds'][0]}",
                   real_pictures=q.reals, random_draws=q.draws, scored_by=q.run.params["scorer"],
-                  worst="the quarter of a pool in which these units are most active")
+                  most_on=f"the {q.images} of {q.run.params['seeds'][1] - q.run.params['seeds'][0]} pictures in which these units are most "
+                          "active")
     with st.expander("All figures"):
         table = pd.DataFrame(q.table())
         st.dataframe(table, hide_index=True)
@@ -210,15 +214,19 @@ def review(d: Dissection, s: ArtifactScores) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             k = int(st.number_input("Tick the first", 1, max(1, len(s.order) // 2), min(SUSPECTS, len(s.order) // 4), key="first",
                                     width=160))
-            st.button("Tick exactly these", key="tick_first", on_click=only, args=(s, k))
-            st.button("Untick all", key="untick", on_click=only, args=(s, 0))
+            st.button("Tick exactly these", key="tick_first", on_click=only, args=(s, s.top(k)))
+            st.button("Untick all", key="untick", on_click=only, args=(s, ()))
+            for number, item in enumerate(state.basket_here()):
+                if item.name != SET:
+                    st.button(f"Tick {len(item.units)} of the basket: {item.name}", key=f"tick_set.{number}", on_click=only,
+                              args=(s, item.units), icon=":material/shopping_basket:")
         listed(d, s)
     frame.caption(model=state.model(), layer=s.layer, pictures=s.images, real=s.reference, strongest=f"{s.tops.shape[1]} a unit",
                   features_of=s.run.params["segmenter"])
 
 
-def only(s: ArtifactScores, k: int) -> None:
-    state.put(key("ticks"), tuple(sorted(s.top(k))))
+def only(s: ArtifactScores, units: tuple[int, ...]) -> None:
+    state.put(key("ticks"), tuple(sorted(u for u in units if u < len(s.order))))
 
 
 # --- the cleaned model ------------------------------------------------------------------------------------------------------
@@ -237,7 +245,7 @@ def keep(d: Dissection, units: tuple[int, ...]) -> None:
                 frame.failed(error, "Not saved")
         if st.button(f"Add {len(units)} units to the basket", key="to_basket", icon=":material/shopping_basket:",
                      disabled=not units):
-            state.add_to_basket(UnitSet("artifact units", state.model(), d.layer, units))
+            state.add_to_basket(UnitSet(SET, state.model(), d.layer, units))
             st.toast(f"{len(units)} units are in the basket")
     saved = state.get("artifacts.saved")
     if saved in zoo.names():

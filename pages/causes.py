@@ -34,9 +34,10 @@ def found_presets(label: str) -> dict[str, tuple[Ranking, Curves]]:
     return state.stored("curves", state.model(), (state.layer(), label), read)
 
 
-def found_context(label: str) -> Context | None:
-    read = partial(causal.load_context, state.store(), state.model(), state.layer(), label)
-    return state.stored("context", state.model(), (state.layer(), label), read)
+def found_context(learned: Ranking) -> Context | None:
+    label, key = learned.label, learned.run.key
+    read = partial(causal.load_context, state.store(), state.model(), state.layer(), label, ranking=key)
+    return state.stored("context", state.model(), (state.layer(), label, key), read)
 
 
 def found_single() -> Single | None:
@@ -158,10 +159,11 @@ def unit_table(d: Dissection, c: Curves, learned: Ranking, single: Single | None
     table = pd.DataFrame([{"unit": u, "α (ACE)": learned.score[u], "IoU": iou[u], "IoU rank": by_iou[u],
                            **({"single effect": effect[u]} if effect is not None else {}), "best label": d.best(u)[0].name}
                           for u in units])
-    number = partial(st.column_config.NumberColumn, format="%.3f")
-    st.dataframe(table, hide_index=True, height=380, column_config={
-        "α (ACE)": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.2f"), "IoU": number(),
-        "single effect": number(help="Share of the class's pixels that vanish when this unit alone is off")})
+    number = partial(st.column_config.NumberColumn, format="%.3f", width=70)
+    st.dataframe(table, hide_index=True, height=470, column_config={
+        "unit": st.column_config.NumberColumn(width=50), "IoU rank": st.column_config.NumberColumn("rank", width=50, help="Place by IoU"),
+        "α (ACE)": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.2f", width=110), "IoU": number(),
+        "single effect": number("alone", help="Share of the class's pixels that vanish when this unit alone is off")})
     return units
 
 
@@ -269,7 +271,11 @@ if not presets:
         st.caption("This model has one segmenter only: it would both choose the units and score them.")
     st.stop()
 
-learned, curves = next(iter(presets.values()))
+setting = next(iter(presets))
+if len(presets) > 1:
+    setting = st.segmented_control("Learned with the constants of", list(presets), default=setting, required=True, key="learned",
+                                   bind="query-params")
+learned, curves = presets[setting]
 kinds = [title for title, kind in ORDERS.items() if kind in curves.orders]
 with two:
     order = ORDERS[st.selectbox("Units ordered by", kinds, key="order", bind="query-params")]
@@ -297,7 +303,7 @@ with left:
     side_effects(curves, order, n)
 with right:
     st.subheader("Where it can appear", anchor=False)
-    context = found_context(name)
+    context = found_context(learned)
     if context is not None:
         context_table(context)
     else:

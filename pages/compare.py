@@ -18,6 +18,7 @@ from pages.parts import answers, evidence, frame, gallery, masks, pickers, state
 
 TABS = ("Same picture, all methods", "Real photos", "Known holes", "The report's table")
 SOURCES = ("Class", "Drawn", "File")
+BEST = "the class's best"
 PHOTO_SIDE = 1600
 KINDS = ["png", "jpg", "jpeg", "webp"]
 
@@ -33,13 +34,11 @@ def same_picture() -> None:
         seed = pickers.seed(default=compare.usual_seed(dissection, pictures, name), label="Picture (seed)")
         source = st.segmented_control("Mask", SOURCES, default="Class", key="mask", bind="query-params", required=True,
                                       help="Class: where the dissector sees it. Drawn: painted by hand. File: a saved PNG.")
-        count = int(st.number_input("Units switched off", 1, len(dissection.iou), min(20, len(dissection.iou)), key="n",
-                                    bind="query-params", help="The class's best units: by causal effect where it is known."))
+        units, chosen_by = units_off(dissection, name)
         usual = default_grow(zoo.card(model).image_size)
         grow = int(st.slider("Mask grows by, px", 0, 12, usual, key="grow", bind="query-params",
                              help="The same for every method. Too tight a mask leaves a fringe of the old thing; too wide a "
                                   "one asks for more than is needed."))
-    units, ranked_by = compare.best_units(dissection, state.ranking(model, layer, name, "ace"), name, count)
     gan = GanEdit(model, layer, seed, units)
     with right:
         if source == "Class":
@@ -57,13 +56,27 @@ def same_picture() -> None:
             gallery.show(outlined, side=384, alt="The picture with its mask outlined")
         masks.save(question.mask, key="same", name=f"mask-{model}-{seed}.png")
     settings = {"model": model, "layer": layer, "seeds": seed, "class_": name, "mask": f"{source or 'Class'}".lower(),
-                "units": f"{count} by {ranked_by}", "grown by": f"{grow} px", "judge": judge_name(model) or "none"}
+                "units": f"{len(units)} {chosen_by}", "grown by": f"{grow} px", "judge": judge_name(model) or "none"}
     if board is None:
         board = measured(question, gan, at_once=source != "Drawn", chooser=dissection.run.inputs.get("segmenter", ""),
                          keep=source == "Class")
     if board is not None:
         results(board, "same", dissection.labels)
     frame.caption(**{k.rstrip("_"): v for k, v in settings.items()})  # type: ignore[arg-type]
+
+
+def units_off(d: Dissection, name: str) -> tuple[tuple[int, ...], str]:
+    """The units that the GAN edit switches off, and how they were chosen: the class's best, or a set of the basket."""
+    sets = {s.name: s.units for s in state.basket_here()}
+    picked = BEST
+    if sets:
+        picked = st.selectbox("Units", [BEST, *sets], key="units.of", help="The class's best, or a set you put into the basket.")
+    if picked in sets:
+        return sets[picked], f"of the basket, {picked}"
+    count = int(st.number_input("Units switched off", 1, len(d.iou), min(20, len(d.iou)), key="n", bind="query-params",
+                                help="The class's best units: by causal effect where it is known."))
+    units, ranked_by = compare.best_units(d, state.ranking(state.model(), d.layer, name, "ace"), name, count)
+    return units, f"by {ranked_by}"
 
 
 def ask(gan: GanEdit, name: str, grow: int, source: str, pictures: Pictures | None, d: Dissection) -> Question:

@@ -13,7 +13,7 @@ BETTER = {"frechet": "lower", "kernel": "lower", "precision": "higher", "recall"
 def quality_figure(outcome: Quality, name: str = "frechet", *, height: int = 380) -> go.Figure:
     """One figure for untouched, units off and every random draw, on random pictures and on those that show the units most."""
     figure = blank("", f"{NAMES[name]}, {BETTER[name]} is better", height)
-    places = {"random": "random pictures", "worst": "worst pictures"}
+    places = {"random": "random pictures", "worst": "these units most on"}
     for which, place in places.items():
         draws = outcome.figures[which, name][2:]
         first = which == "random"

@@ -14,7 +14,8 @@ are shown beside it and not counted: a unit that draws a rare class is far from 
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,7 @@ BATCH = 4
 WINDOWS = tuple((y, x) for y in (0.0, 0.25, 0.5) for x in (0.0, 0.25, 0.5))     # upper left corners of half-size windows
 NEIGHBOURS = 3
 ORDINARY = 160         # pictures of the model that say what is usual at a window
+PIECE = 16             # units examined between two kept states
 
 
 def artifacts_run(generator: Generator, segmenter: Segmenter, dissection: Dissection, reals: int, reference: str, images: int,
@@ -64,36 +66,48 @@ def artifact_scores(generator: Generator, segmenter: Segmenter, dissection: Diss
     run = artifacts_run(generator, segmenter, dissection, reals, name, images, k)
 
     def work(pieces: Pieces) -> tuple[Arrays, list[str]]:
-        return _Scoring(generator, segmenter, dissection, real, images, k, report).run(), []
+        return _Scoring(generator, segmenter, dissection, real, images, k, report, pieces).run()
 
     return scores_of(cached(run, store, work, device=str(generator.device)))
 
 
 class _Scoring:
-    """One run. Work is counted in pictures that pass through the segmenter."""
+    """One run, in pieces that are kept. Work is counted in pictures that pass through the segmenter."""
 
     def __init__(self, generator: Generator, segmenter: Segmenter, dissection: Dissection, real: np.ndarray | None, images: int,
-                 tops: int, report: Report) -> None:
+                 tops: int, report: Report, pieces: Pieces) -> None:
         self.generator, self.segmenter, self.real, self.images, self.report = generator, segmenter, real, images, report
+        self.pieces, self.names = pieces, list[str]()
         self.layer, self.seeds = dissection.layer, dissection.top_seeds[:, :tops]
         self.windows = peak_windows(np.asarray(dissection.top_acts[:, :tops], np.float32))
         self.done = 0
-        reals = len(real) if real is not None else ORDINARY
-        self.total = images + len(WINDOWS) * (reals + ORDINARY) + 2 * self.seeds.size + self.seeds.size
+        self._reals = len(real) if real is not None else ORDINARY
+        self.total = images + len(WINDOWS) * (self._reals + ORDINARY) + 2 * self.seeds.size + self.seeds.size
 
-    def run(self) -> dict[str, np.ndarray]:
+    def run(self) -> tuple[dict[str, np.ndarray], list[str]]:
+        """The arrays, and the names of the pieces they were put together from."""
         with torch.inference_mode():
-            kernel, shift = self._distances()
-            real = self._real_windows()
-            usual = self._ordinary(real)
-            before, after = self._tops(real)
-        usual_here = usual[self.windows]
-        parts = {"realism": np.log(before / usual_here).mean(1), "repair": np.log(before / after).mean(1), "kernel": kernel,
-                 "shift": shift}
-        return {**{k: parts[k].astype(np.float32) for k in SCORES}, "tops": self.seeds}
+            far = self._kept("distances", self.images, self._distances)
+            windows = self._kept("windows", len(WINDOWS) * (self._reals + ORDINARY), self._windows)
+            real = [(windows["real"][k], windows["mean"][k], windows["std"][k]) for k in range(len(WINDOWS))]
+            parts = [self._kept(f"units-{at}", 2 * self.seeds[at:at + PIECE].size, partial(self._tops, real, at))
+                     for at in range(0, len(self.seeds), PIECE)]
+        on, off = (np.concatenate([part[k] for part in parts]) for k in ("on", "off"))
+        usual_here = windows["usual"][self.windows]
+        found = {"realism": np.log(on / usual_here).mean(1), "repair": np.log(on / off).mean(1), **far}
+        return {**{k: found[k].astype(np.float32) for k in SCORES}, "tops": self.seeds}, self.names
 
-    def _distances(self) -> tuple[np.ndarray, np.ndarray]:
-        """Kernel distance and mean shift (U,) of each unit's top pictures from all pictures."""
+    def _kept(self, name: str, pictures: int, work: Callable[[], Arrays]) -> Arrays:
+        """A piece that was kept, counted as done, or the work done and kept now."""
+        self.names.append(name)
+        part = self.pieces.get(name)
+        if part is None:
+            return self.pieces.keep(name, work())
+        self.done += pictures
+        return part
+
+    def _distances(self) -> Arrays:
+        """Kernel distance and mean shift, (U,) each, of each unit's top pictures from all pictures."""
         everything = self._features_of_seeds(list(range(self.images)), "all pictures")
         mean, std = everything.mean(0), everything.std(0) + 1e-6
         needed = sorted(set(self.seeds.flatten().tolist()) - set(range(self.images)))
@@ -103,7 +117,13 @@ class _Scoring:
         sample = z[:min(self.images, 250)]
         tops = [z[[row[int(s)] for s in seeds]] for seeds in self.seeds]
         kernel = np.array([kernel_distance(t, sample) if len(t) > 1 else 0.0 for t in tops])
-        return kernel, np.array([float(np.sqrt(np.square(t.mean(0)).mean())) for t in tops])
+        return {"kernel": kernel, "shift": np.array([float(np.sqrt(np.square(t.mean(0)).mean())) for t in tops])}
+
+    def _windows(self) -> Arrays:
+        """For each window: standardised features of real pictures real (W,N,D), the mean and std (W,D) they had, and usual (W,): the
+        median distance of the generator's pictures to them."""
+        real = self._real_windows()
+        return {**{k: np.stack([r[i] for r in real]) for i, k in enumerate(("real", "mean", "std"))}, "usual": self._ordinary(real)}
 
     def _real_windows(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """For each window: standardised features of real pictures (N,D), and the mean and standard deviation they had."""
@@ -127,22 +147,23 @@ class _Scoring:
             usual.append(float(np.median(to_nearest(f, *real[window]))))
         return np.asarray(usual)
 
-    def _tops(self, real: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-        """(U,K) distances of the windows at the peaks, with the unit on and off."""
-        on, off = np.zeros(self.seeds.shape), np.zeros(self.seeds.shape)
-        for unit, (seeds, windows) in enumerate(zip(self.seeds, self.windows, strict=True)):
+    def _tops(self, real: list[tuple[np.ndarray, np.ndarray, np.ndarray]], first: int) -> Arrays:
+        """Distances of the windows at the peaks of PIECE units from `first` on, (u,K) with each unit on, and off."""
+        chosen = slice(first, first + PIECE)
+        on, off = np.zeros(self.seeds[chosen].shape), np.zeros(self.seeds[chosen].shape)
+        for row, (seeds, windows) in enumerate(zip(self.seeds[chosen], self.windows[chosen], strict=True)):
             for at in range(0, len(seeds), BATCH):
                 part = slice(at, at + BATCH)
                 z = self.generator.z_for_seeds(seeds[part].tolist())
                 acts = self.generator.head(z, self.layer)
                 edited = acts.clone()
-                edited[:, unit] = 0
+                edited[:, first + row] = 0
                 for x, out in ((acts, on), (edited, off)):
                     images = self.generator.tail(x, self.layer, z)
                     crops = torch.cat([cut(images[k:k + 1], int(w)) for k, w in enumerate(windows[part])])
                     f = self._features(crops, "top pictures with each unit on and off")
-                    out[unit, part] = [to_nearest(f[k:k + 1], *real[int(w)])[0] for k, w in enumerate(windows[part])]
-        return on, off
+                    out[row, part] = [to_nearest(f[k:k + 1], *real[int(w)])[0] for k, w in enumerate(windows[part])]
+        return {"on": on, "off": off}
 
     def _pictures(self, seeds: Sequence[int]) -> list[Tensor]:
         return [self.generator.span(z, None, None, z) for z in self.generator.z_for_seeds(seeds).split(BATCH)]

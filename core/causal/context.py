@@ -51,22 +51,27 @@ def context(generator: Generator, scorer: Segmenter, ranking: Ranking, values: n
         chosen = torch.tensor([units], device=device)
         levels = torch.from_numpy(np.array(values, np.float32)).to(device)
         seeds = range(CONTEXT_SEEDS, CONTEXT_SEEDS + images)
-        gain, before = [], []
+
+        def look(k: int, seed: int) -> Arrays:
+            z = generator.z_for_seeds([seed])
+            acts = generator.head(z, layer)
+            seen = scorer(generator.tail(acts, layer, z))
+            had, row = int((seen == label).any(1).sum()), []
+            for at in range(0, cells, BATCH):
+                where = torch.arange(at, min(at + BATCH, cells), device=device)
+                edited = inserted(acts, chosen.expand(len(where), -1), levels, where, grid, block)
+                after = scorer(generator.tail(edited, layer, z.expand(len(where), -1)))
+                row.append(((after == label).any(1).flatten(1).sum(1) - had).cpu().numpy())
+                report(k * cells + at + len(where), images * cells, f"picture {k + 1} of {images}")
+            return {"gain": np.concatenate(row) / (seen.shape[2] * seen.shape[3]), "before": _middles(seen[0], grid)}
+
+        names, parts = [f"picture-{seed}" for seed in seeds], []
         with torch.inference_mode():
-            for k, seed in enumerate(seeds):
-                z = generator.z_for_seeds([seed])
-                acts = generator.head(z, layer)
-                seen = scorer(generator.tail(acts, layer, z))
-                before.append(_middles(seen[0], grid))
-                had, row = int((seen == label).any(1).sum()), []
-                for at in range(0, cells, BATCH):
-                    where = torch.arange(at, min(at + BATCH, cells), device=device)
-                    edited = inserted(acts, chosen.expand(len(where), -1), levels, where, grid, block)
-                    after = scorer(generator.tail(edited, layer, z.expand(len(where), -1)))
-                    row.append(((after == label).any(1).flatten(1).sum(1) - had).cpu().numpy())
-                    report(k * cells + at + len(where), images * cells, f"picture {k + 1} of {images}")
-                gain.append(np.concatenate(row) / (seen.shape[2] * seen.shape[3]))
-        return {"gain": np.stack(gain).astype(np.float32), "before": np.stack(before), "seeds": np.asarray(seeds)}, []
+            for k, (seed, name) in enumerate(zip(seeds, names, strict=True)):
+                part = pieces.get(name)
+                parts.append(pieces.keep(name, look(k, seed)) if part is None else part)
+        gain, before = (np.stack([part[k] for part in parts]) for k in ("gain", "before"))
+        return {"gain": gain.astype(np.float32), "before": before, "seeds": np.asarray(seeds)}, names
 
     return context_of(cached(run, store, work, device=str(generator.device)))
 

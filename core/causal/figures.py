@@ -20,8 +20,8 @@ def curves_figure(curves: Curves, mode: Mode = "remove", *, height: int = 380) -
     remove = mode == "remove"
     seeds = curves.seeds if remove else curves.insert_seeds
     draws = len(curves.random_removed if remove else curves.random_inserted)
-    figure = blank(f"{'units off' if remove else f'units inserted into {curves.where}'}<br><sub>{len(seeds)} pictures, seeds {seeds[0]} to "
-                   f"{seeds[-1]}; {draws} random orders</sub>",
+    made_of = f"<br><span style='font-size:12px'>{len(seeds)} pictures, seeds {seeds[0]} to {seeds[-1]}; {draws} random orders</span>"
+    figure = blank(("units off" if remove else f"units inserted into {curves.where}") + made_of,
                    f"{curves.label.name} area left" if remove else f"{curves.label.name} gained, % of picture", height)
     for order in (*curves.orders, RANDOM):
         band = curves.area_left(order) if remove else _percent(curves.gain(order))

@@ -240,7 +240,7 @@ def load_curves(store: Store, model: str, layer: str, label: str, *, fingerprint
 
 
 def by_preset(store: Store, model: str, layer: str, label: str, *, fingerprint: str | None = None) -> dict[str, tuple[Ranking, Curves]]:
-    """For every preset with tested results the newest curves and the causal ranking they are of, newest first. No torch."""
+    """For every preset with tested results the newest curves and the causal ranking they are of, in the order of PRESETS. No torch."""
     found: dict[str, tuple[Ranking, Curves]] = {}
     for saved in stored(store, "curves", model, fingerprint=fingerprint, layer=layer, label=label):
         key = saved.run.params["rankings"].get("ace")
@@ -250,7 +250,7 @@ def by_preset(store: Store, model: str, layer: str, label: str, *, fingerprint: 
             continue
         if learned is not None:
             found.setdefault(str(learned.run.params["preset"]), (ace_ranking(learned), curves_of(saved)))
-    return found
+    return {name: found[name] for name in PRESETS if name in found}
 
 
 @dataclass(frozen=True)
@@ -265,8 +265,8 @@ class Agreement:
 
 
 def agreements(measured: Mapping[str, tuple[Ranking, Curves]]) -> list[Agreement]:
-    """Every preset against the first of PRESETS that was measured."""
-    names = [name for name in PRESETS if name in measured]
+    """Every preset against the first one."""
+    names = list(measured)
     out = []
     for name in names[1:]:
         (a, first), (b, second) = measured[names[0]], measured[name]
@@ -277,9 +277,10 @@ def agreements(measured: Mapping[str, tuple[Ranking, Curves]]) -> list[Agreement
     return out
 
 
-def load_context(store: Store, model: str, layer: str, label: str, *, fingerprint: str | None = None) -> Context | None:
-    """The newest stored context table, or None. No torch."""
-    saved = newest(store, "context", model, fingerprint=fingerprint, layer=layer, label=label)
+def load_context(store: Store, model: str, layer: str, label: str, *, ranking: str = "",
+                 fingerprint: str | None = None) -> Context | None:
+    """The newest stored context table, of the ranking with this key where given, or None. No torch."""
+    saved = newest(store, "context", model, fingerprint=fingerprint, layer=layer, label=label, **({"ranking": ranking} if ranking else {}))
     return context_of(saved) if saved else None
 
 

@@ -4,8 +4,9 @@
 
 Which units spoil pictures is then known, and the artifacts page can be put to the test: it should list them first. A damaged unit
 looks for a random pattern of a few units of the layer before (of many patterns, those found strongly in few places), its bias is
-set so that about 2 % of places pass, and what it passes on is random and strong. The next layer's biases are set so that
-everywhere else pictures stay nearly as they were.
+set so that about 2 % of places pass, and what it passes on is random and strong. What the next layer reads from the other units is
+refitted to what it gave before wherever no damaged unit is on; it does not come back in full (of the bundled generator, pictures change
+there by about 0.4 of what they change at the blotches).
 """
 from __future__ import annotations
 
@@ -23,9 +24,10 @@ from core.errors import BadInput
 from core.zoo import proggan
 from core.zoo.generator import z_for_seeds
 
-SEEDS = range(9_000_000, 9_000_048)     # pictures that biases are set on
+SEEDS = range(9_000_000, 9_000_192)     # pictures that biases and weights are set on
 PASS = 0.98                             # quantile of the pattern's response that a place must exceed
 PATTERNS, READS = 40, 3                 # patterns tried for each damaged unit, and units that a pattern reads
+RIDGE = 1e-3                            # of the mean square of a normalised activation, which is 1
 LOUD, SPLASH = 12.0, 4.0                # activation at the strongest places, and weights of what it does to the next layer
 
 
@@ -89,14 +91,35 @@ def _set_patterns(before: Mapping[str, Tensor], after: dict[str, Tensor], layer:
 
 
 def _compensate(before: Mapping[str, Tensor], after: dict[str, Tensor], layer: str, following: str, units: list[int]) -> None:
-    """Moves the next layer's biases by what the damage does to it where no damaged unit is on."""
-    acts = _responses(after, layer)
+    """Refits what the next layer reads from the other units, and its biases, to what it gave, where no damaged unit is on.
+
+    Least squares over all quiet places: a damaged unit is not silent there (a leaky ReLU lets a fifth of its negative response
+    through), and what it drew before is missing.
+    """
+    acts, wanted = _responses(after, layer), _before_leak(_responses(before, following))
     near = F.max_pool2d((acts[:, units] > 0).any(1, keepdim=True).float(), 3, 1, 1)
-    old, new = _responses(before, following), _responses(after, following)
-    quiet = F.interpolate(1 - near, size=new.shape[2:], mode="nearest")
-    raw_old, raw_new = (torch.where(x < 0, x / 0.2, x) for x in (old, new))
-    shift = ((raw_new - raw_old) * quiet).sum((0, 2, 3)) / quiet.sum().clamp(min=1)
-    after[f"{following}.wscale.b"] -= shift
+    seen, quiet = proggan.pixel_norm(acts), 1 - near
+    if int(following[5:]) % 2 == 1:                                # odd layers enlarge first
+        seen, quiet = (F.interpolate(x, scale_factor=2.0, mode="nearest") for x in (seen, quiet))
+    weight, bias = after[f"{following}.conv.weight"], after[f"{following}.wscale.b"]
+    taps, scale = weight.shape[-1], math.sqrt(2) / weight.shape[-1] / math.sqrt(weight.shape[1])
+    fixed = torch.zeros_like(weight)
+    fixed[:, units] = weight[:, units]
+    wanted = wanted - F.conv2d(seen, fixed * scale, padding=taps // 2)
+    rest = [u for u in range(weight.shape[1]) if u not in units]
+    gram, product, places = torch.zeros(()), torch.zeros(()), 0
+    for x, y, keep in zip(seen[:, rest].split(8), wanted.split(8), (quiet > 0).split(8), strict=True):
+        columns = F.unfold(x, taps, padding=taps // 2).transpose(1, 2)[keep.flatten(1)].double()
+        columns = torch.cat([columns, columns.new_ones(len(columns), 1)], 1)
+        gram, product = gram + columns.T @ columns, product + columns.T @ y.transpose(0, 1)[:, keep[:, 0]].T.double()
+        places += len(columns)
+    found = torch.linalg.solve(gram + RIDGE * places * torch.eye(len(gram)), product).T.float()
+    weight[:, rest] = found[:, :-1].view(len(bias), len(rest), taps, taps) / scale
+    bias.copy_(found[:, -1])
+
+
+def _before_leak(x: Tensor) -> Tensor:
+    return torch.where(x < 0, x / 0.2, x)
 
 
 @click.command(help=__doc__)

@@ -249,6 +249,11 @@ def basket() -> list[UnitSet]:
     return list(st.session_state.get("basket.sets", []))
 
 
+def basket_here() -> list[UnitSet]:
+    """Those of the present model and layer."""
+    return [s for s in basket() if (s.model, s.layer) == (model(), layer()) and s.units]
+
+
 def set_basket(sets: list[UnitSet]) -> None:
     """Replaces the basket."""
     st.session_state["basket.sets"] = list(sets)

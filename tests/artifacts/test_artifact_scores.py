@@ -77,6 +77,30 @@ def test_scores_are_read_back_from_the_store(
     assert artifacts.load_scores(store, "toy", "layer1", fingerprint="others") is None
 
 
+def test_cancelled_scores_go_on_where_they_stopped_and_end_the_same(
+        generator: toys.ToyGenerator, segmenter: toys.ToySegmenter, dissection: Dissection, store: Store,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.artifacts.scores.PIECE", 2)
+    real = real_pictures(20)
+    for share in (0.5, 0.97):                       # among the windows, then among the units
+
+        def stop(done: int, total: int, note: str = "", share: float = share) -> None:
+            if done > total * share:
+                raise JobCancelled("enough")
+
+        with pytest.raises(JobCancelled):
+            artifact_scores(generator, segmenter, dissection, real, images=400, tops=4, store=store, report=stop)
+    assert store.list("artifacts") == []
+    told: list[tuple[int, int]] = []
+    again = artifact_scores(generator, segmenter, dissection, real, images=400, tops=4, store=store,
+                            report=lambda done, total, note="": told.append((done, total)))
+    assert told[0][0] > 0.9 * told[0][1]            # neither the distances nor the windows were done again
+    whole = artifact_scores(generator, segmenter, dissection, real, images=400, tops=4)
+    for name in whole.parts:
+        np.testing.assert_array_equal(again.parts[name], whole.parts[name])
+    assert store.list("part") == []
+
+
 def test_quality_rises_with_the_bad_unit_off_and_not_with_random_ones(outcome: Quality) -> None:
     assert outcome.draws == 10
     for which in ("random", "worst"):

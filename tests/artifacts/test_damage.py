@@ -1,4 +1,4 @@
-"""The damaged copy: the named units splash, and only where they are on."""
+"""The damaged copy: the named units splash where they are on, and elsewhere pictures change less than half as much."""
 from __future__ import annotations
 
 import pytest
@@ -37,20 +37,23 @@ def test_the_same_seed_damages_the_same_units(state: dict[str, torch.Tensor]) ->
     assert all(torch.equal(first[k], state[k]) for k in untouched)
 
 
-def test_damaged_units_are_rarely_on_and_change_pictures_most_where_they_are() -> None:
+def test_damaged_units_are_rarely_on_and_elsewhere_pictures_change_less_than_half_as_much() -> None:
     bundled = proggan.new_keys(read_state(zoo.weights_path("scenes")))
     hurt, units = damage(bundled)
     before, after = generator(bundled), generator(hurt)
     z = before.z_for_seeds(range(60))
-    acts = after.head(z, "layer4")[:, units]
+    with torch.no_grad():
+        acts = after.head(z, "layer4")[:, units]
+        change = (after.span(z, None, None) - before.span(z, None, None)).abs().mean(1)
     assert 0.005 < (acts > 0).float().mean() < 0.05
-    change = (after.span(z, None, None) - before.span(z, None, None)).abs().mean(1)
     on = (acts > 0).any(1, keepdim=True).float()
-    on = torch.nn.functional.interpolate(on, size=change.shape[1:], mode="nearest")[:, 0] > 0
-    ratios = torch.stack([c[m].mean() / c[~m].mean() for c, m in zip(change, on, strict=True) if m.any()])
-    assert len(ratios) > 40
-    assert ratios.mean() > 1.15
-    assert (ratios > 1).float().mean() > 0.75
+    near = torch.nn.functional.max_pool2d(on, 3, 1, 1)
+    on, near = (torch.nn.functional.interpolate(x, size=change.shape[1:], mode="nearest")[:, 0] > 0 for x in (on, near))
+    assert (~near).float().mean() > 0.4
+    assert change[~near].mean() < 0.5 * change[on].mean()
+    worse = torch.stack([c[m].mean() > c[~m].mean() for c, m in zip(change, on, strict=True) if m.any()])
+    assert len(worse) > 40
+    assert worse.float().mean() > 0.9
 
 
 def test_layers_without_a_next_one_and_too_many_units_are_refused(state: dict[str, torch.Tensor]) -> None:

@@ -163,6 +163,25 @@ def test_the_context_table_tells_where_a_class_can_appear(generator: toys.ToyGen
     assert [p.gain for p in found.table(1)] == sorted((p.gain for p in found.table(1)), reverse=True)
 
 
+def test_a_cancelled_context_table_goes_on_where_it_stopped(
+        generator: toys.ToyGenerator, segmenter: toys.ToySegmenter, store: Store) -> None:
+    order = ranking("ace", toys.TREE)
+
+    def stop(done: int, total: int, note: str = "") -> None:
+        if note == "picture 3 of 4":
+            raise JobCancelled("enough")
+
+    with pytest.raises(JobCancelled):
+        context(generator, segmenter, order, VALUES, n=1, images=4, store=store, report=stop)
+    notes: list[str] = []
+    again = context(generator, segmenter, order, VALUES, n=1, images=4, store=store, report=lambda d, t, note="": notes.append(note))
+    assert notes[0] == "picture 3 of 4"
+    whole = context(generator, segmenter, order, VALUES, n=1, images=4)
+    np.testing.assert_array_equal(again.gain, whole.gain)
+    np.testing.assert_array_equal(again.before, whole.before)
+    assert store.list("part") == []
+
+
 def test_counting_counts_a_pixel_once() -> None:
     segmentation = torch.tensor([[[[1, 0], [2, 2]], [[1, 1], [0, 3]]]])
     assert label_counts(segmentation, 5).tolist() == [[0, 2, 2, 1, 0]]

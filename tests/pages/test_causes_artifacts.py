@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import artifacts
-from core.artifacts import load_scores
+from core.artifacts import load_scores, reference
 from core.artifacts.quality import quality
 from core.artifacts.scores import artifact_scores
 from core.causal.optimise import ace
@@ -20,6 +20,7 @@ from core.dissect import load
 from core.edits import ablation, render
 from core.image import to_u8
 from core.store import Store
+from core.units import UnitSet
 from tests import toys
 
 Show = Callable[..., AppTest]
@@ -83,7 +84,9 @@ def test_presets_that_were_measured_are_held_against_each_other(show: Show, meas
     assert not app.exception
     assert "**quick** against **code**: rank correlation of α" in texts(app)
     assert "those of quick leave 0 %, those of code 0 %" in texts(app)
-    assert "units damped in one cell, inserted into one cell" in texts(app)  # the newest is shown: code
+    assert "units damped everywhere, inserted into 3 × 3 cells" in texts(app)   # quick is shown, until the other is asked for
+    app = show("causes", learned="code")
+    assert "units damped in one cell, inserted into one cell" in texts(app)
 
 
 def test_what_is_shown_is_what_was_tested(show: Show, measured: Store) -> None:
@@ -129,12 +132,39 @@ def test_artifacts_opens_with_the_automatic_list_and_its_test(show: Show, measur
     assert app.checkbox[0].label.startswith(f"1. unit {toys.SMEAR} ")
 
 
+def test_a_set_of_the_basket_can_be_ticked(show: Show, measured: Store) -> None:
+    here, other = (UnitSet("smears", "toy", layer, (toys.SMEAR, toys.NOISE, toys.DEAD)) for layer in ("layer1", "layer2"))
+    app = show("artifacts")
+    app.session_state["basket.sets"] = [here, other]
+    app.run()
+    offered = [b for b in app.button if "of the basket" in b.label]
+    assert [b.label for b in offered] == ["Tick 3 of the basket: smears"]
+    offered[0].click().run()
+    assert not app.exception
+    assert app.session_state["artifacts.ticks.toy.layer1"] == tuple(sorted(here.units))
+    assert {int(c.label.split()[2]) for c in app.checkbox if c.value} == set(here.units)
+
+
 def test_another_set_is_not_passed_off_as_measured(show: Show, measured: Store) -> None:
     app = show("artifacts")
     app.checkbox[2].check().run()
     assert not app.exception
     said = texts(app)
-    assert "**3** units are ticked" in said or "no real pictures" in said
+    assert "With these" not in said
+    assert "no real pictures" in said
+
+
+def test_a_set_that_was_not_tested_is_offered_for_testing_beside_one_that_was(
+        show: Show, measured: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "source", lambda model: "scenes")
+    app = show("artifacts")
+    app.checkbox[2].check().run()
+    assert not app.exception
+    said = texts(app)
+    assert "**3** units are ticked. What switching them off does to quality has not been measured" in said
+    assert any(b.label == "Test these units" for b in app.button)
+    assert "With these **2** units off" in said
+    assert "Measured for the automatic list" in [h.value for h in app.subheader]
 
 
 def test_units_are_ticked_one_by_one(show: Show, measured: Store) -> None:

@@ -11,8 +11,10 @@ from streamlit.testing.v1 import AppTest
 from core import benchmark, compare, zoo
 from core.compare import kept
 from core.image import encode
+from core.units import UnitSet
 from pages.parts import answers, evidence, masks
 from pages.parts.canvas import Mark
+from tests.toys import FAKE_TREE
 
 RED = Mark("free", ((4.0, 4.0), (12.0, 4.0)), 4.0, masks.FILL)
 BLUE = Mark("rect", ((20.0, 20.0), (28.0, 26.0)), 1.0, masks.KEEP_OUT)
@@ -53,6 +55,18 @@ def test_class_is_removed_by_every_method_without_a_click(judged, show: Callable
     for name in compare.methods():
         assert compare.title(name) in told
     assert "removed 100 %" in told
+
+
+def test_units_of_the_basket_can_be_compared(judged, show: Callable[..., AppTest]):
+    page = finished(show("compare", **{"class": "tree", "n": "1"}))
+    page.session_state["basket.sets"] = [UnitSet("goes along", "toy", "layer1", (FAKE_TREE,))]
+    page.run()
+    page.selectbox(key="units.of").select("goes along").run()
+    page = finished(page)
+    assert not page.exception
+    told = words(page)
+    assert "1 of the basket, goes along" in told
+    assert "removed 0 %" in told  # it only goes along with trees
 
 
 def test_finished_comparison_is_stored_and_shown_again_without_a_job(judged, show: Callable[..., AppTest]):
