@@ -74,6 +74,7 @@ def segmenter(which: Literal["dissector", "judge"], images: int, pool: int, lr: 
 @click.option("--critic-lr", default=3e-3, show_default=True)
 @click.option("--picture-share", default=1.5, show_default=True,
               help="Weight of the picture critic relative to the feature heads.")
+@click.option("--r1", default=1.0, show_default=True, help="Weight of the picture critic's gradient penalty; less makes a sharper critic.")
 @click.option("--echo-share", default=1.0, show_default=True, help="Weight of the encoder's echo relative to the feature heads.")
 @click.option("--start", type=click.Path(path_type=Path, exists=True), default=None,
               help="Weights of this side, or half of it, to begin with where there is no checkpoint.")
@@ -84,15 +85,16 @@ def segmenter(which: Literal["dissector", "judge"], images: int, pool: int, lr: 
               help="Another dissector file than the bundled one.")
 @DEVICE_OPTION
 @HOME_OPTION
-def gan(size: str, images: int, pool: int, batch: int, lr: float, critic_lr: float, picture_share: float, echo_share: float,
-        start: Path | None, seed: int, watch_every: int, compiled: bool, dissector: Path | None, device: str, home: Path) -> None:
+def gan(size: str, images: int, pool: int, batch: int, lr: float, critic_lr: float, picture_share: float, r1: float,
+        echo_share: float, start: Path | None, seed: int, watch_every: int, compiled: bool, dissector: Path | None, device: str,
+        home: Path) -> None:
     """Train the generator; continues from the checkpoint of its size."""
     from core.segment.bundled import BUNDLED, FILES, open_file
     from core.training.gan import SIZES, GanConfig, train
     from core.zoo.weights import sha256_of
 
     config = GanConfig(SIZES[int(size)], images, seed=seed, pool=pool, batch=batch, lr=lr, critic_lr=critic_lr,
-                       picture_share=picture_share, echo_share=echo_share, start=sha256_of(start) if start else "")
+                       picture_share=picture_share, r1=r1, echo_share=echo_share, start=sha256_of(start) if start else "")
     segmenter = open_file(dissector or BUNDLED / FILES["scenes"], name="scenes", device=device)
     train(config, home, segmenter, device=device, watch_every=watch_every, compiled=compiled, start=start)
 
