@@ -17,6 +17,7 @@ from core.jobs import Report, no_report
 from core.segment.base import Segmenter
 from core.store import Run, Store
 from core.units import Ranking
+from core.zoo.batch import ERRORS, ran_out, too_large
 from core.zoo.generator import Generator, layer_info
 
 VERSION = 2
@@ -76,16 +77,26 @@ class _Optimisation:
         state, losses, kept = self._resume(start)
         held = (np.arange(cut, len(corpus.present.seeds)), np.arange(cut_candidates, len(corpus.candidates.seeds)))
         before = self._held_out(start, values, corpus, present, candidates, *held)
+        batch = p.batch
         while state.steps < p.steps:
             mine = schedule(state.steps, p.samples, cut)
             theirs = schedule(state.steps, p.samples, cut_candidates)
             gradient, total = torch.zeros_like(state.alpha), 0.0
-            for at in range(0, p.samples, p.batch):
-                value, part = loss_and_gradient(
-                    self.generator, self._score(), self.layer, state.alpha, values, present.places(mine[at:at + p.batch]),
-                    candidates.places(theirs[at:at + p.batch]), corpus.grid, **self._reach(corpus))
-                gradient, total = gradient + part, total + value
-                done = searching + 2 * PASSES * (state.steps * p.samples + at + p.batch)
+            at = 0
+            while at < p.samples:
+                try:
+                    value, part = loss_and_gradient(
+                        self.generator, self._score(), self.layer, state.alpha, values, present.places(mine[at:at + batch]),
+                        candidates.places(theirs[at:at + batch]), corpus.grid, **self._reach(corpus))
+                except ERRORS as error:
+                    if not ran_out(error):
+                        raise
+                    if batch == 1:
+                        raise too_large() from error
+                    batch = (batch + 1) // 2  # the sum over pictures is the same in smaller parts
+                    continue
+                gradient, total, at = gradient + part, total + value, at + batch
+                done = searching + 2 * PASSES * (state.steps * p.samples + at)
                 self.report(min(done, searching + learning), searching + learning, f"step {state.steps + 1} of {p.steps}")
             penalty = descent.penalty_gradient(state.alpha, p)
             state = descent.step(state, descent.scaled(gradient, p, corpus.grid) + penalty, p)

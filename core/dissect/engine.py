@@ -152,9 +152,11 @@ class Source:
     """Generates and segments micro-batches: activations of all wanted layers and label maps, each image once."""
 
     def __init__(self, generator: Generator, segmenter: Segmenter, layers: Sequence[str]) -> None:
+        from core.zoo.batch import first_size
+
         self._generator, self._segmenter, self._layers = generator, segmenter, layers
         self.device = generator.device
-        self.batch = BATCH.get(generator.device.type, BATCH_GPU)
+        self.batch = BATCH.get(self.device.type) or min(BATCH_GPU, first_size(generator))
 
     def run(self, seeds: Sequence[int]) -> tuple[dict[str, Tensor], Tensor, np.ndarray]:
         """{layer: (N,U,h,w) float32}, pictures (N,3,H,W), label ids (N,S,h,w); in halves where memory runs out. Raises BadInput."""

@@ -150,12 +150,11 @@ def _search(generator: Generator, goal: Tensor, seed: int, stage: Callable[[int,
     """Of CANDIDATES random latents those whose pictures come closest, one a target; one part of pictures is alive at a time."""
     import torch
 
-    from core.zoo.batch import parts
-
     z = generator.z_for_seeds(range(seed, seed + CANDIDATES))
     far: list[Tensor] = []
     stage(0, SEARCHING)
-    for tries in parts(z, lambda part: generator.span(part, None, None, part), SEARCH_BATCH):
+    for part in z.split(SEARCH_BATCH):
+        tries = generator.span(part, None, None, part)
         far.append(torch.stack([(tries - one).abs().mean((1, 2, 3)) for one in goal]))
         stage(sum(f.shape[1] for f in far), SEARCHING)
     return z[torch.cat(far, 1).argmin(1)]

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from core.errors import BadFile, BadInput, MissingWeights, UnknownName
 from core.segment.base import Label
 from core.segment.nets import ARCHITECTURES, SegmentationNet, placed
+from core.zoo.batch import halving
 
 BUNDLED = Path(__file__).resolve().parent.parent / "zoo" / "bundled"
 FILES = {"scenes": "scenes-dissector.safetensors", "scenes-judge": "scenes-judge.safetensors"}
@@ -39,12 +40,14 @@ class BundledSegmenter:
         """Where the weights are; pictures are brought there."""
         return next(self.net.parameters()).device
 
+    @halving
     def __call__(self, images: Tensor) -> Tensor:
         """(N,3,H,W) float -1..1 -> (N,S,H,W) int64 label ids."""
         with torch.no_grad():
             parts = self._logits(images)
             return torch.stack([ids.to(part.device)[part.argmax(1)] for ids, part in zip(self._ids, parts, strict=True)], 1)
 
+    @halving
     def scores(self, images: Tensor, label: int) -> Tensor:
         """(N,3,H,W) float -1..1 -> (N,H,W): softmax of the label within its channel; differentiable. Raises UnknownName."""
         for group, part in zip(self.groups, self._logits(images), strict=True):
@@ -52,6 +55,7 @@ class BundledSegmenter:
                 return part.softmax(1)[:, group.index(label)]
         raise UnknownName("label id", label, [str(x.id) for x in self.labels[1:]])
 
+    @halving
     def features(self, images: Tensor) -> Tensor:
         """(N,3,H,W) float -1..1 -> (N,D): spatial means of the context maps and of the maps that the head reads."""
         maps = self._trunk(self._prepare(images)[0])

@@ -27,6 +27,7 @@ from core.segment.pixels import UNKNOWN, PixelNet, fit, pixel_features, working_
 from core.segment.saved import KIND, saved_name
 from core.store import Run, Saved, Store
 from core.units import Ranking, ranked
+from core.zoo.batch import halving
 
 if TYPE_CHECKING:
     from core.zoo.generator import Generator
@@ -52,6 +53,7 @@ class PixelSegmenter:
     def __init__(self, net: PixelNet, labels: Sequence[Label], *, name: str, fingerprint: str) -> None:
         self._net, self.labels, self.name, self.fingerprint = net, tuple(labels), name, fingerprint
 
+    @halving
     def __call__(self, images: Tensor) -> Tensor:
         """(N,3,H,W) float -1..1 -> (N,S,h,w) int64."""
         with torch.no_grad():
@@ -62,12 +64,14 @@ class PixelSegmenter:
         ids = torch.arange(1, p.shape[1] + 1, device=p.device).view(1, -1, 1, 1)
         return torch.where(p > 0.5, ids, 0)
 
+    @halving
     def scores(self, images: Tensor, label: int) -> Tensor:
         """(N,3,H,W) float -1..1 -> (N,h,w), 0..1, differentiable. Raises UnknownName."""
         if not 0 < label < len(self.labels):
             raise UnknownName("label id", label, [str(x.id) for x in self.labels[1:]])
         return self._net(images)[:, label - 1]
 
+    @halving
     def features(self, images: Tensor) -> Tensor:
         """(N,3,H,W) float -1..1 -> (N,D): mean and spread of the pixel features."""
         x = pixel_features(images.to(self._net.mean.device))

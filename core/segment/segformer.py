@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from core.errors import BadFile, BadInput, UnknownName
 from core.segment import hub
 from core.segment.base import Label
+from core.zoo.batch import halving
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -36,17 +37,20 @@ class SegFormerSegmenter:
         """Where the weights are; pictures are brought there."""
         return next(self.net.parameters()).device
 
+    @halving
     def __call__(self, images: Tensor) -> Tensor:
         """(N,3,H,W) float -1..1 -> (N,1,h,w) int64 label ids."""
         with torch.no_grad():
             return self._run(images).logits.argmax(1, keepdim=True) + 1
 
+    @halving
     def scores(self, images: Tensor, label: int) -> Tensor:
         """(N,3,H,W) float -1..1 -> (N,h,w): softmax of one label; differentiable. Raises UnknownName."""
         if not 0 < label < len(self.labels):
             raise UnknownName("label id", label, [str(x.id) for x in self.labels[1:]])
         return self._run(images).logits.softmax(1)[:, label - 1]
 
+    @halving
     def features(self, images: Tensor) -> Tensor:
         """(N,3,H,W) float -1..1 -> (N,D): the mean of the encoder's last map."""
         return self._run(images).hidden_states[-1].mean((2, 3))

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from core.errors import BadFile, BadInput, MissingWeights, UnknownName
 from core.segment.base import Label
 from core.segment.cards import CARDS
+from core.zoo.batch import halving
 
 MEAN_BGR = (102.9801, 115.9465, 122.7717)
 SIDE = 256
@@ -252,6 +253,7 @@ class UPerNetSegmenter:
         """Where the weights are; pictures are brought there."""
         return next(self.encoder.parameters()).device
 
+    @halving
     def __call__(self, images: Tensor) -> Tensor:
         """(N,3,H,W) float -1..1 -> (N,S,h,w) int64: object, material, part, and with quadrants top/bottom and left/right."""
         v = self.vocabulary
@@ -269,6 +271,7 @@ class UPerNetSegmenter:
             channels += list(torch.from_numpy(halves).to(objects.device).unbind(1))
         return torch.stack(channels, 1)
 
+    @halving
     def scores(self, images: Tensor, label: int) -> Tensor:
         """(N,3,H,W) -> (N,h,w), differentiable: the softmax of a material or object, plus that of every part with its number.
 
@@ -293,6 +296,7 @@ class UPerNetSegmenter:
         with torch.no_grad():
             return (self(images) == label).any(1)
 
+    @halving
     def features(self, images: Tensor) -> Tensor:
         """(N,3,H,W) float -1..1 -> (N,D): the mean of the deepest map."""
         return self.encoder(self._prepare(images))[-1].mean((2, 3))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import BadInput, UnknownName
+from core.zoo.batch import Halving
 from core.zoo.cards import LayerInfo
 
 MAX_SEED = 2**32 - 1
@@ -83,6 +84,7 @@ class ChainGenerator:
         wanted = list(layers) if layers is not None else self._order[:-1]
         self.layers, self.image_size = measured or self._measure(wanted)
         self._known = {info.name for info in self.layers}
+        self._run = Halving()
 
     @property
     def device(self) -> torch.device:
@@ -94,11 +96,15 @@ class ChainGenerator:
     def span(self, x: Tensor, start: str | None, stop: str | None, z: Tensor | None = None) -> Tensor:
         first = 0 if start is None else self._index(start) + 1
         last = len(self._order) if stop is None else self._index(stop) + 1
-        if start is None:
-            x = x.reshape(x.shape[0], *self._z_shape)
-        for child in list(self.net.children())[first:last]:
-            x = child(x)
-        return x
+        parts = list(self.net.children())[first:last]
+
+        def run(x: Tensor, z: Tensor | None) -> Tensor:
+            x = x if start is not None else x.reshape(x.shape[0], *self._z_shape)
+            for part in parts:
+                x = part(x)
+            return x
+
+        return self._run(run, x)
 
     def head(self, z: Tensor, layer: str) -> Tensor:
         return self.span(z, None, layer)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import BadInput, UnknownName
+from core.zoo.batch import Halving
 from core.zoo.cards import LayerInfo
 from core.zoo.generator import ChainGenerator, Generator, z_for_seeds
 
@@ -172,6 +173,7 @@ class HookedGenerator:
     def __init__(self, net: nn.Module, picture: nn.Module, *, name: str, fingerprint: str, z_dim: int, z_shape: tuple[int, ...]) -> None:
         self.net, self.name, self.fingerprint, self.z_dim = net.eval().requires_grad_(False), name, fingerprint, z_dim
         self._picture, self._z_shape, self._lock = picture, z_shape, threading.RLock()
+        self._run = Halving()
         self._modules: dict[str, nn.Module] = {}
         self._needs_z: set[str] = set()
         with torch.no_grad():
@@ -196,14 +198,15 @@ class HookedGenerator:
             if layer is not None and layer not in self._modules:
                 raise UnknownName("layer", layer, self._modules)
         if start is None:
-            latent = x
-        elif z is not None:
-            latent = z
-        elif start in self._needs_z:
+            return self._run(lambda x, _: self._hooked(x, None, None, stop), x)
+        if z is None and start in self._needs_z:
             raise BadInput(f"layers after {start} of this network see the latent too; pass z")
-        else:
-            latent = torch.zeros(len(x), self.z_dim, device=x.device, dtype=x.dtype)
-        with self._lock, self._hooks(x if start is not None else None, start, stop):
+        latent = torch.zeros(len(x), self.z_dim, device=x.device, dtype=x.dtype) if z is None else z
+        return self._run(lambda x, z: self._hooked(z, x, start, stop), x, latent)
+
+    def _hooked(self, latent: Tensor | None, x: Tensor | None, start: str | None, stop: str | None) -> Tensor:
+        assert latent is not None
+        with self._lock, self._hooks(x, start, stop):
             try:
                 out = self._whole(latent)
             except _Reached as reached:

@@ -1,46 +1,55 @@
-"""Memory that runs out halves the batch; half precision is used only where no threshold moves."""
+"""Memory that runs out halves the batch (in every verb: test_memory.py); half precision is used only where no threshold moves."""
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
 from core.errors import BadInput
-from core.zoo.batch import first_size, in_parts
+from core.zoo.batch import Halving, first_size
 from core.zoo.generator import ChainGenerator
 from core.zoo.precision import RANK_ERROR, HalfGenerator, halved, is_safe, rank_error
 from core.zoo.proggan import ProgGANNet, freeze
 from tests.zoo.nets import randomised
 
 
-def test_batch_is_halved_until_it_fits_and_the_result_is_whole() -> None:
-    tried: list[int] = []
-
-    def work(part: Tensor) -> Tensor:
+def tight(most: int, tried: list[int], says: Exception | None = None) -> Callable[[Tensor, Tensor | None], Tensor]:
+    def work(part: Tensor, z: Tensor | None) -> Tensor:
         tried.append(len(part))
-        if len(part) > 3:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return part * 2
+        if len(part) > most:
+            raise says or torch.OutOfMemoryError("CUDA out of memory")
+        return part * 2 if z is None else part * 2 + z
 
-    z = torch.arange(20.0).view(10, 2)
-    assert torch.equal(in_parts(z, work, 8), z * 2)
-    assert tried == [8, 4, 2, 2, 2, 2, 2]
+    return work
 
 
-def test_a_single_picture_that_does_not_fit_is_said() -> None:
-    def work(part: Tensor) -> Tensor:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+def test_batch_is_halved_until_it_fits_and_stays_so() -> None:
+    tried: list[int] = []
+    run, x = Halving(), torch.arange(20.0).view(10, 2)
+    assert torch.equal(run(tight(3, tried), x), x * 2)
+    assert tried == [10, 5, 3, 2, 3, 2]
+    assert torch.equal(run(tight(3, tried), x, x), x * 3)
+    assert tried[6:] == [3, 3, 3, 1], "nothing is tried again that did not fit"
 
+
+@pytest.mark.parametrize("says", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(),
+                                  RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")])
+def test_a_single_picture_that_does_not_fit_is_said(says: Exception) -> None:
     with pytest.raises(BadInput, match="single picture"):
-        in_parts(torch.zeros(4, 2), work, 4)
+        Halving()(tight(0, [], says), torch.zeros(4, 2))
 
 
 def test_other_errors_pass() -> None:
-    def work(part: Tensor) -> Tensor:
-        raise RuntimeError("shape mismatch")
-
     with pytest.raises(RuntimeError, match="shape"):
-        in_parts(torch.zeros(4, 2), work, 4)
+        Halving()(tight(2, [], RuntimeError("shape mismatch")), torch.zeros(4, 2))
+
+
+def test_with_gradients_whoever_holds_the_sum_is_told() -> None:
+    x = torch.zeros(4, 2, requires_grad=True)
+    with pytest.raises(torch.OutOfMemoryError):
+        Halving()(tight(2, []), x)
 
 
 def generator(sizes: list[int]) -> ChainGenerator:
