@@ -18,13 +18,12 @@ import numpy as np
 from core.errors import BadInput
 from core.segment.base import Label
 from core.stats.cells import Cells, cells, table
-from core.stats.grid import Resampling, dense, over_units
+from core.stats.grid import DENSE_VALUES, Resampling, dense, over_units
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 LOOKUP = 2**20  # label combinations up to this number are found by a table instead of sorting
-DENSE_VALUES = 2**24  # how many upsampled values the plain-torch way holds at a time
 
 
 Condition = Literal["all", "category"]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Padding = Literal["border", "zeros"]
+DENSE_VALUES = 2**24  # how many upsampled values the plain-torch way holds at a time
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import BadInput
-from core.stats.grid import Resampling, dense, over_units
+from core.stats.grid import DENSE_VALUES, Resampling, dense, over_units
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,7 +59,8 @@ class Tail:
         if acts.device.type == "cpu":
             over_units(len(self._fill), lambda a, b: self._push(acts, a, b))
         else:
-            self._add_torch(acts)
+            for part in acts.split(max(1, DENSE_VALUES // (acts.shape[1] * self.to.grid[0] * self.to.grid[1]))):
+                self._add_torch(part)
 
     def begin(self, acts: Tensor, sample: np.ndarray) -> None:
         """`add` for the first maps of a stream, faster when they are many: an even `sample` (U,n) of their values says from where
