@@ -105,15 +105,16 @@ def test_half_precision_is_taken_where_no_threshold_moves(cuda: Generator, label
 def test_dissection_and_causes_go_on_when_memory_runs_out(file: Path, cuda: Generator, labels: PixelSegmenter, little: None,
                                                           monkeypatch: pytest.MonkeyPatch) -> None:
     def done(g: Generator) -> tuple[np.ndarray, np.ndarray]:
-        d = dissect(g, labels, ["layer4"], range(64), level_seeds=range(1000, 1064))["layer4"]
+        d = dissect(g, labels, ["layer4"], range(128), level_seeds=range(1000, 1128))["layer4"]
         setting = PRESETS["quick"].__class__(**{**vars(PRESETS["quick"]), "pool": 32, "steps": 2})
         return d.iou, ace(g, labels, "layer4", "upper", d.iou[:, 1], setting=setting).score
 
-    monkeypatch.setattr("core.zoo.batch.first_size", lambda generator: 32)
+    monkeypatch.setattr("core.zoo.batch.first_size", lambda generator: 128)  # a guess that is far too high
+    monkeypatch.setattr("core.dissect.engine.BATCH_GPU", 128)
     tight = opened(file, "cuda")
     parts = done(tight)
     tell("fits at a time", tight._run.fits)  # type: ignore[attr-defined]
-    assert 0 < tight._run.fits < 32  # type: ignore[attr-defined]
+    assert 0 < tight._run.fits < 128  # type: ignore[attr-defined]
     torch.cuda.set_per_process_memory_fraction(1.0)
     whole = done(cuda)
     np.testing.assert_allclose(parts[0], whole[0], atol=1e-3)
