@@ -15,7 +15,7 @@ from core.jobs import Report
 from core.units import UnitSet
 from pages.parts import charts, frame, gallery, job_panel, pickers, state
 
-A_PAGE, TILE, TILES, BIG, ROW = 20, 128, 3, 128, 6
+A_PAGE, TILE, TILES, BIG, ROW = 20, 128, 3, 128, 4
 NAMES = {"Fréchet": "frechet", "kernel": "kernel", "precision": "precision", "recall": "recall", "FID": "fid"}
 SHOWN = {"with these units most on": "worst", "random pictures": "random"}
 SET = "artifact units"      # the name under which ticked units go into the basket
@@ -84,12 +84,12 @@ def outcome(q: Quality) -> None:
     """The answer in a sentence, the figure with its control, and pictures."""
     before, after = q.untouched("frechet"), q.off("frechet")
     mean, low, high = q.random("frechet")
-    verdict = "better" if after < before else "not better"
+    verdict = "get better" if after < before else "do not get better"
     control = "better than with every random choice" if after < low else "worse than with every random choice" if after > high else \
         "no different from random choices"
     st.markdown(f"With these **{len(q.units)}** units off, the Fréchet distance to real pictures goes from {before:.2f} to "
                 f"**{after:.2f}**; with as many random units off it is {mean:.2f} ({low:.2f} to {high:.2f}; {q.images} pictures a set). "
-                f"Lower is better: pictures get **{verdict}**, and it is {control}.")
+                f"Lower is better: the pictures **{verdict}**; that is {control}.")
     left, right = st.columns(2, gap="large")
     with left:
         known = [title for title, name in NAMES.items() if name in q.names]

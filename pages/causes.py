@@ -11,6 +11,7 @@ import streamlit as st
 
 from core import causal, probe, zoo
 from core.causal import Context, Curves, Single, figures
+from core.causal.presets import MARKED
 from core.causal.results import RANDOM, place
 from core.causal.study import Plan, study, two_segmenters
 from core.dissect import Dissection
@@ -25,7 +26,7 @@ TITLES = {kind: title for title, kind in ORDERS.items()}
 COSTS = {"quick": "About 3 minutes on a free core; the first class of a layer about 6.",
          "code": "The published program's constants: hours on a CPU, minutes on a GPU.",
          "paper": "The paper's constants: hours on a CPU, minutes on a GPU."}
-ROW, TILE, LIVE = 6, 128, 6
+ROW, TILE, LIVE = 4, 128, 6
 
 
 def found_presets(label: str) -> dict[str, tuple[Ranking, Curves]]:
@@ -127,16 +128,16 @@ def open_point() -> None:
         state.put("causes.goto", int(chosen[0]))
 
 
-def scatter(d: Dissection, label: str, learned: Ranking, single: Single | None) -> None:
-    """Agreement against effect; a click opens the unit."""
-    effect = single_effect(single, label)
-    kinds = {"single effect": effect, "α (ACE)": learned.score}
+def scatter(d: Dissection, ranking: Ranking, single: Single | None) -> None:
+    """Agreement against effect, the first of a ranking in colour; a click opens the unit."""
+    label, effect = ranking.label, single_effect(single, ranking.label)
+    kinds = {"single effect": effect, "α (ACE)": ranking.score if ranking.kind == "ace" else None}
     known = [name for name, values in kinds.items() if values is not None]
     kind = st.segmented_control("Effect", known, default=known[0], required=True, key="effect", label_visibility="collapsed")
     values = kinds[kind]
     title = "share of the class that vanishes, alone" if kind == "single effect" else "α"
     iou = d.iou[:, d.column(label)]
-    figure = figures.scatter_figure(iou, np.asarray(values), effect_title=title, highlighted=learned.top(20))
+    figure = figures.scatter_figure(iou, np.asarray(values), effect_title=title, highlighted=ranking.top(MARKED), by=ranking.kind)
     charts.show(figure, key="scatter", on_click=open_point,
                 alt=f"Every unit of {d.layer}: IoU with {label} against its causal effect")
     st.caption(f"Across: how well a unit agrees with the class. Up: how much of it the unit causes. Rank correlation "
@@ -167,6 +168,28 @@ def unit_table(d: Dissection, c: Curves, learned: Ranking, single: Single | None
     return units
 
 
+def alone_only(d: Dissection, single: Single, label: str) -> None:
+    """The cheap answer, known for every class of the layer at once: what each unit does when it alone is off."""
+    ranking = single.ranking(label)
+    units = ranking.top(min(MARKED, len(ranking.order) // 4))
+    st.header("Already known: each unit alone", anchor=False)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown(f"Of the {frame.escape(label)} in {single.seeds[1] - single.seeds[0]} pictures, switching off **unit {units[0]}** "
+                    f"alone takes **{100 * ranking.score[units[0]]:.1f} %**, more than any other unit. The first {len(units)}: "
+                    f"{', '.join(map(str, units))}. What they do together, and against chance, is not measured.")
+        if st.button(f"Add these {len(units)} units to the basket", key="to_basket", icon=":material/shopping_basket:"):
+            put_into_basket(UnitSet(f"{label}: {len(units)} by {TITLES['single']}", state.model(), d.layer, units))
+    with right:
+        scatter(d, ranking, single)
+    frame.caption(model=state.model(), layer=d.layer, class_=label, seeds=range(*single.seeds), seen_by=single.run.params["segmenter"])
+
+
+def put_into_basket(new: UnitSet) -> None:
+    state.add_to_basket(new)
+    st.toast(f"{len(new.units)} units are in the basket: paint, artifacts and compare can use them")
+
+
 def use(d: Dissection, label: str, order: str, units: tuple[int, ...], learned: Ranking) -> None:
     """The chosen units into the shared basket, and on to other pages."""
     values = causal.load_values(state.store(), learned)
@@ -174,8 +197,7 @@ def use(d: Dissection, label: str, order: str, units: tuple[int, ...], learned: 
     new = UnitSet(f"{label}: {len(units)} by {TITLES[order]}", state.model(), d.layer, units, levels)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(f"Add these {len(units)} units to the basket", key="to_basket", icon=":material/shopping_basket:"):
-            state.add_to_basket(new)
-            st.toast(f"{len(units)} units are in the basket: paint, artifacts and compare can use them")
+            put_into_basket(new)
         pickers.go("paint", f"Paint with {label}", class_=label)
         pickers.go("artifacts", "Artifacts")
         st.download_button("Ranking as CSV", ranking_csv(d, label, learned), f"{label}-ranking.csv", "text/csv",
@@ -269,6 +291,8 @@ if not presets:
     offer(name, "quick")
     if not two_segmenters(state.model()):
         st.caption("This model has one segmenter only: it would both choose the units and score them.")
+    if alone is not None and single_effect(alone, name) is not None:
+        alone_only(found, alone, name)
     st.stop()
 
 setting = next(iter(presets))
@@ -290,7 +314,7 @@ left, right = st.columns(2, gap="large")
 with left:
     chosen = unit_table(found, curves, learned, alone, order, n)
 with right:
-    scatter(found, name, learned, alone)
+    scatter(found, learned, alone)
 use(found, name, order, chosen, learned)
 how = learned.run.params
 frame.caption(model=state.model(), layer=found.layer, class_=name, preset=how["preset"], learned=learning(how), chosen_by=how["segmenter"],

@@ -52,13 +52,15 @@ def presets_figure(measured: Mapping[str, Curves], *, height: int = 380) -> go.F
 
 
 def scatter_figure(iou: np.ndarray, effect: np.ndarray, *, effect_title: str, highlighted: Sequence[int] = (),
-                   height: int = 380) -> go.Figure:
-    """Every unit by agreement (IoU, across) and causal effect (up); customdata is the unit. Highlighted units are in colour."""
+                   by: str = "ace", height: int = 380) -> go.Figure:
+    """Every unit by agreement (IoU, across) and causal effect (up); customdata is the unit. Highlighted units, the first of an order
+    named by TITLES, are in colour.
+    """
     figure = blank("IoU with the class (agreement)", effect_title, height)
     chosen = set(int(u) for u in highlighted)
     rest = [u for u in range(len(iou)) if u not in chosen]
     for units, name, colour, size in ((rest, "other units", COLOURS[RANDOM], 8),
-                                      (sorted(chosen), f"first {len(chosen)} by causal effect", COLOURS["ace"], 11)):
+                                      (sorted(chosen), f"first {len(chosen)} {TITLES[by]}", COLOURS[by], 11)):
         if units:
             x, y = iou[units].astype(float).tolist(), effect[units].astype(float).tolist()
             figure.add_scatter(x=x, y=y, mode="markers", name=name, marker={"color": colour, "size": size, "opacity": 0.75},

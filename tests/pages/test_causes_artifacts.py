@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import artifacts
+from core import artifacts, probe
 from core.artifacts import load_scores, reference
 from core.artifacts.quality import quality
 from core.artifacts.scores import artifact_scores
@@ -21,6 +22,7 @@ from core.edits import ablation, render
 from core.image import to_u8
 from core.store import Store
 from core.units import UnitSet
+from core.zoo.generator import Generator
 from tests import toys
 
 Show = Callable[..., AppTest]
@@ -114,10 +116,38 @@ def test_chosen_units_go_into_the_shared_basket_with_their_values(show: Show, me
 
 
 def test_a_class_that_is_not_measured_is_offered_not_failed(show: Show, measured: Store) -> None:
-    app = show("causes", class_="door")
+    app = show("causes", class_="sky")
     assert not app.exception
     assert "has not been measured yet" in texts(app)
     assert any(b.label == "Measure it" for b in app.button)
+    assert f"switching off **unit {toys.SKY}** alone takes **100.0 %**" in texts(app)     # the cheap answer is there for every class
+    app.button(key="to_basket").click().run()
+    assert app.session_state["basket.sets"][0].units[0] == toys.SKY
+
+
+def test_one_segmenter_in_both_roles_is_said_plainly(show: Show, store: Store) -> None:
+    d, both = load(store, "toy", "layer1"), toys.ToySegmenter()
+    assert d is not None
+    measure(toys.ToyGenerator(), both, both, d, "tree", plan=SMALL, store=store)
+    app = show("causes")
+    assert not app.exception
+    assert any("only one segmenter" in w.value for w in app.warning)
+
+
+def test_the_chosen_units_are_switched_off_on_seeds_of_ones_own(
+        show: Show, measured: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[int, tuple[int, ...]]] = []
+    really = probe.switched_off
+
+    def watched(generator: Generator, seed: int, layer: str, units: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        tried.append((seed, units))
+        return really(generator, seed, layer, units)
+
+    monkeypatch.setattr(probe, "switched_off", watched)
+    app = show("causes", n="1", row="7")
+    app.toggle(key="live").set_value(True).run()
+    assert not app.exception
+    assert tried == [(seed, (toys.TREE,)) for seed in range(7, 13)]
 
 
 def test_artifacts_opens_with_the_automatic_list_and_its_test(show: Show, measured: Store) -> None:
