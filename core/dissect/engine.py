@@ -242,7 +242,7 @@ def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs:
             store.put(pictures, album.arrays(), seconds=seconds, device=device, labels=labels_for(labels))
         for d in results.values():
             store.put(d.run, to_arrays(d), seconds=seconds, device=device, labels=labels_for(labels),
-                      together=list(request.layers), batch=source.batch)
+                      together=list(request.layers), batch=source.batch, precision=getattr(generator, "precision", "float32"))
         keeper.drop()
     return results
 

@@ -24,7 +24,7 @@ class HalfGenerator:
     """The same generator with its convolutions in half precision (torch.autocast); activations and pictures come out as float32."""
 
     def __init__(self, generator: Generator, dtype: torch.dtype = torch.float16) -> None:
-        self._full, self._dtype = generator, dtype
+        self._full, self._dtype, self.precision = generator, dtype, str(dtype).removeprefix("torch.")
         self.name, self.fingerprint, self.z_dim = generator.name, generator.fingerprint, generator.z_dim
         self.layers: tuple[LayerInfo, ...] = generator.layers
         self.image_size = generator.image_size

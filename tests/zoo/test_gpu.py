@@ -118,7 +118,7 @@ def test_dissection_and_causes_go_on_when_memory_runs_out(file: Path, cuda: Gene
     torch.cuda.set_per_process_memory_fraction(1.0)
     whole = done(cuda)
     np.testing.assert_allclose(parts[0], whole[0], atol=1e-3)
-    np.testing.assert_allclose(parts[1], whole[1], atol=1e-3)
+    np.testing.assert_allclose(parts[1], whole[1], atol=5e-3)  # TF32 rounds other batch sizes differently; an H200 came to 0.0015
 
 
 def test_unified_parsing_reads_the_same_as_on_the_cpu() -> None:
