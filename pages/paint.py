@@ -385,7 +385,6 @@ def stage(style: Style, tool: str, size: float, narrow: bool) -> None:
     side = round(scale * result.image.shape[1])
     row = st.container(horizontal=True, gap="large")  # side by side where both fit, else one below the other
     with row.container(width=side):
-        canvas.head(tool, "paint_head")
         key = f"paint_canvas_{painting.model}"
         canvas.draw(result.image, key=key, tool=tool, colour=colour, size=size, scale=scale, load=new.load,
                     on_change=lambda: on_stroke(key))

@@ -518,7 +518,6 @@ def studio(made: Brought, d: Dissection, name: str) -> None:
     keep(new)
     left, right = st.columns(2, gap="medium")
     with left:
-        canvas.head(tool, "photo_head")
         key = f"photo_canvas_{made.run.params['picture'][:12]}"
         canvas.draw(result.image, key=key, tool=tool, colour=colour, size=width, scale=new.scale, load=new.load,
                     on_change=lambda: change(lambda e: easel.arrived(e, canvas.sent(key))))

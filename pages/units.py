@@ -242,7 +242,6 @@ def region(d: Dissection, pictures: Pictures | None, cut: survey.Cut) -> None:
         else:
             image = probe.picture(state.generator(state.model()), seed)
         with right:
-            canvas.head("free", "region.head")
             marks = canvas.draw(image, key="region", colour=f"{charts.ACCENT}99", size=size,
                                 scale=canvas.scale_for((image.shape[0], image.shape[1]), "M"))
         if not marks:

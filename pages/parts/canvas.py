@@ -6,11 +6,14 @@
 Everything the browser sends is hostile until `read` has checked it: kinds of objects, numbers of objects and points, finite
 numbers. Facts about the component that this relies on: one key, never a new one; the drawing is loaded again only when
 `load` changes, and then the component's own undo history is empty. By itself it sends a stroke 0.2 s after the pointer is up, and
-forgets it when something is loaded or the page is left before that; under `head` it sends at once.
+forgets it when something is loaded or the page is left before that, or its beginning when something is loaded while it is drawn;
+the `JS` here sends at once, and whole.
 """
 from __future__ import annotations
 
+import json
 import math
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,43 +56,66 @@ def scale_for(size: tuple[int, int], choice: str = "M", *, narrow: bool = False)
     return float(room // side) if room >= side else 1 / math.ceil(side / room)
 
 
-# Every stroke is sent when the pointer is lifted, so that whatever is done next (undo, another page) comes after it: the
-# toolbar's own send button is pressed. A polygon is sent by the component itself, when it is closed.
+# What the component does not do by itself. A stroke is sent when the pen is lifted, so that whatever is done next (undo, another
+# page) comes after it: the toolbar's own send button is pressed. And when the canvas was loaded or given another brush while the
+# pen was down, which makes it forget how the stroke began, the pen's way is gone through once more before it is lifted. A polygon
+# is not drawn with one stroke of the pen: the component sends it when it is closed, and a load takes an unclosed one away.
 JS = """
-const listening = new WeakMap();
+const heads = new WeakMap();
+const again = (e) => e.touches
+  ? new TouchEvent(e.type, { bubbles: true, composed: true, cancelable: true, touches: [...e.touches],
+                             targetTouches: [...e.targetTouches], changedTouches: [...e.changedTouches] })
+  : new MouseEvent(e.type, e);
+const watch = () => {
+  const head = { data: null, all: new AbortController() };
+  let stroke = null;
+  const gone = () => { stroke = null; };
+  const down = (e) => {
+    const box = e.isTrusted && e.composedPath().find((n) => n.classList?.contains('dc-container'));
+    if (box) stroke = { root: box.closest('.dc-root'), target: e.composedPath()[0], way: [e], canvas: head.data.canvas };
+    else if (e.isTrusted) gone();
+  };
+  const move = (e) => {
+    if (!e.isTrusted || !stroke) return;
+    if (e.buttons === 0) gone();              // lifted where nobody saw it
+    else stroke.way.push(e);
+  };
+  const lift = (e) => {
+    if (!e.isTrusted || !stroke || !head.data.sends || stroke.canvas === head.data.canvas) return;
+    for (const old of stroke.way) stroke.target.dispatchEvent(again(old));
+  };
+  const lifted = (e) => {
+    if (!e.isTrusted || !stroke) return;
+    if (head.data.sends) stroke.root.querySelector('.dc-toolbar button')?.click();
+    gone();
+  };
+  const key = (e) => {                        // an undo, or another brush, in the middle of a stroke would take it away
+    if (stroke) { e.preventDefault(); e.stopImmediatePropagation(); }
+  };
+  const on = (names, act, capture) => names.forEach((n) => window.addEventListener(n, act, { capture, signal: head.all.signal }));
+  on(['mousedown', 'touchstart'], down, true);
+  on(['mousemove', 'touchmove'], move, true);
+  on(['mouseup', 'touchend'], lift, true);    // before the canvas's own
+  on(['mouseup', 'touchend'], lifted, false); // after it
+  on(['touchcancel', 'blur'], gone, false);    // of the window, not of what had the focus
+  on(['keydown'], key, true);
+  return head;
+};
 export default function ({ data, parentElement }) {
-  let drawing = null;
-  const canvas = (e) => e.composedPath().find((n) => n.classList?.contains('dc-container'));
-  const down = (e) => { drawing = canvas(e) ?? null; };
-  const up = () => {
-    const root = drawing?.closest('.dc-root');
-    drawing = null;
-    if (data.sends) root?.querySelector('.dc-toolbar button')?.click();
-  };
-  const key = (e) => {                        // an undo in the middle of a stroke would take the stroke away
-    if (drawing && (e.ctrlKey || e.metaKey)) { e.preventDefault(); e.stopImmediatePropagation(); }
-  };
-  listening.get(parentElement)?.abort();
-  const all = new AbortController();
-  listening.set(parentElement, all);
-  for (const name of ['mousedown', 'touchstart']) window.addEventListener(name, down, { capture: true, signal: all.signal });
-  for (const name of ['mouseup', 'touchend']) window.addEventListener(name, up, { signal: all.signal });  // after the canvas's own
-  window.addEventListener('keydown', key, { capture: true, signal: all.signal });
-  return () => all.abort();
+  if (!heads.has(parentElement)) heads.set(parentElement, watch());
+  heads.get(parentElement).data = data;
+  return () => { heads.get(parentElement)?.all.abort(); heads.delete(parentElement); };
 }
 """
 
 _head = st.components.v2.component("gan_dissection_canvas_head", html="<span></span>", js=JS)
 
 
-def head(tool: str, key: str) -> None:
-    """Room above a canvas for its own toolbar; with it there, a stroke is sent as soon as the pen is lifted."""
-    _head(key=key, height=HEAD, data={"sends": tool != "polygon"})
-
-
 def draw(image: np.ndarray, *, key: str, tool: str = "free", colour: str = "#009E7399", size: float = 8, scale: float = 1.0,
          load: Mapping[str, Any] | None = None, on_change: Callable[[], None] | None = None) -> tuple[Mark, ...]:
     """Shows the picture (H,W,3) uint8 as a canvas and gives what is drawn on it, in order. Raises BadInput on forged data.
+
+    Above it are HEAD pixels of room for the component's own toolbar.
 
     tool: free, line, rect, polygon. size: width of the brush in image pixels. load: a drawing to show instead, whenever it
     changes.
@@ -97,14 +123,17 @@ def draw(image: np.ndarray, *, key: str, tool: str = "free", colour: str = "#009
     from streamlit_drawable_canvas import st_canvas
 
     height, width = (round(n * scale) for n in image.shape[:2])
-    filled = tool in ("rect", "polygon")
+    line = OUTLINE if tool in ("rect", "polygon") else max(1, round(size * scale))
+    above = st.container()  # filled after the canvas: what it is told must not come before what it is told about
     try:
-        result = st_canvas(fill_color=colour, stroke_color=colour,
-                           stroke_width=OUTLINE if filled else max(1, round(size * scale)), background_color="",
+        result = st_canvas(fill_color=colour, stroke_color=colour, stroke_width=line, background_color="",
                            background_image=picture_bytes(image, scale), height=height, width=width, drawing_mode=TOOLS[tool],
                            initial_drawing=dict(load) if load is not None else None, key=key, on_change=on_change)
     except (AttributeError, TypeError, KeyError) as error:  # the component reads what the browser sent without a check
         raise BadInput("the drawing that arrived is damaged; reload the page") from error
+    told = json.dumps([tool, colour, line, load])
+    with above:
+        _head(key=f"{key}.head", height=HEAD, data={"sends": tool != "polygon", "canvas": zlib.crc32(told.encode())})
     return read((result.json_data or {}).get("objects", []) if isinstance(result.json_data, dict) else None, scale)
 
 

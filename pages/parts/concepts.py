@@ -91,7 +91,6 @@ def paint(generator: Any) -> None:
     shown = gallery.tinted(image, here, COLOUR) if here is not None and here.any() else image
     turn = state.get("concepts.turn", 0)
     try:
-        canvas.head(str(tool), "concepts.head")
         marks = canvas.draw(shown, key=f"concepts.canvas.{model}.{seed}.{turn}", tool=str(tool), colour=f"{COLOUR}99", size=size,
                             scale=canvas.scale_for(image.shape[:2], "M", narrow=window.likely_narrow()))
         mask = canvas.mask(marks, image.shape[:2])

@@ -100,7 +100,6 @@ def editor(image: np.ndarray, *, key: str, about: str, keep_out: bool = False,
                   disabled=not sheet.marks)
         st.button("Clear", key=f"{name}.clear", icon=":material/delete:", on_click=_change, args=(name, scale, 0),
                   disabled=not sheet.marks)
-    canvas.head(TOOLS[tool or "Brush"], f"{name}.head")
     try:
         canvas.draw(image, key=widget, tool=TOOLS[tool or "Brush"], colour=FILL if use == "Fill" else KEEP_OUT, size=float(size),
                     scale=scale, load=sheet.load, on_change=lambda: _receive(name, widget, scale))
