@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core import invert, zoo
 from core.dissect import Dissection
@@ -205,9 +206,9 @@ def optimise(source: Source, run: Run, card: EncoderCard | None, start: Brought 
     elif state.get("photo.stopped") == run.key:
         st.info("Stopped: below is the start alone." if steps else "Stopped: there is no start yet.", icon=":material/stop_circle:")
     if failed or state.get("photo.stopped") == run.key:
-        if not st.button(f"Optimise {steps} steps" if steps else "Look for a start", icon=":material/play_arrow:", key="photo_again"):
-            return False
-        state.drop("photo.stopped")
+        st.button(f"Optimise {steps} steps" if steps else "Look for a start", icon=":material/play_arrow:", key="photo_again",
+                  on_click=again, args=(run.key,))
+        return False
     if job is None or not job.active:
         live = Live()
         try:
@@ -221,7 +222,10 @@ def optimise(source: Source, run: Run, card: EncoderCard | None, start: Brought 
     elif state.get("photo.mine") != run.key:  # somebody else brings the same picture in: one watcher more
         job.watchers += 1
         state.put("photo.mine", run.key)
-    watch(run.key, source.target)
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    # not in the fragment: there, a click waits for the end of the page's own run, and is forgotten when another begins before
+    right.button("Cancel", key="photo_cancel", icon=":material/stop:", on_click=stop, args=(run.key,))
+    watch(run.key, source.target, left)
     return True
 
 
@@ -233,22 +237,26 @@ def leave(now: set[str]) -> None:
 
 
 def stop(key: str) -> None:
-    state.put("photo.stopped", key)
-    state.drop("photo.mine")
-    short.cancel(key)
+    if state.get("photo.mine") == key:  # once: a click may be sent twice
+        state.put("photo.stopped", key)
+        state.drop("photo.mine")
+        short.cancel(key)
+
+
+def again(key: str) -> None:
+    state.drop("photo.stopped")
+    short.forget(key)
 
 
 @st.fragment(run_every=1.5)
-def watch(key: str, target: np.ndarray) -> None:
-    """The running job: progress, the present reconstruction, the error curve, Cancel."""
+def watch(key: str, target: np.ndarray, row: DeltaGenerator) -> None:
+    """The running job: progress (in a row of its own), the present reconstruction, the error curve."""
     job = short.get(key)
-    if job is None or not job.active or state.get("photo.stopped") == key:
+    if job is None or not job.active:
         state.drop("photo.mine")
         st.rerun()
     live = invert.watched(job)
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    left.progress(job.done / job.total if job.total else 0.0, text=progress_text(job, key))
-    right.button("Cancel", key="photo_cancel", icon=":material/stop:", on_click=stop, args=(key,))
+    row.progress(job.done / job.total if job.total else 0.0, text=progress_text(job, key))
     one, two, three = st.columns([1, 1, 1.25], gap="medium")
     with one:
         gallery.show(target, "Photo", side=SIDE, stretch=True)

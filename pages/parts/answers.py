@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core import compare, metrics
 from core.compare import Answer, Board
@@ -190,17 +191,20 @@ def downloads(board: Board, *, key: str) -> None:
         gallery.download(next(a.image for a in usable if a.method == chosen), f"{chosen}.png", key=f"{key}.png")
 
 
-@st.fragment(run_every=1.0)
-def live(job_key: str, view_key: str, expected: int, labels: Sequence[Label] = ()) -> None:
+def live(job_key: str, view_key: str, expected: int) -> None:
     """The answers as they come in, with progress and Cancel; the page runs again when the last is there."""
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    right.button("Cancel", key=f"{view_key}.cancel", icon=":material/stop:", on_click=compare.cancel, args=(job_key,))
+    _coming_in(job_key, view_key, expected, left)
+
+
+@st.fragment(run_every=1.0)
+def _coming_in(job_key: str, view_key: str, expected: int, row: DeltaGenerator) -> None:
     job = compare.job(job_key)
     if job is None or not job.active or job.result is None:
         st.rerun()
     board: Board = job.result
-    left, right = st.columns([5, 1], vertical_alignment="center")
     there = len(board.answers)
     said = f"{there} of {expected} methods" + (f" · {frame.escape(job.note)} …" if job.note else "")
-    left.progress(min(1.0, there / max(1, expected)), text=said if job.state == "running" else "waiting for its turn")
-    if right.button("Cancel", key=f"{view_key}.cancel", icon=":material/stop:"):
-        compare.cancel(job_key)
+    row.progress(min(1.0, there / max(1, expected)), text=said if job.state == "running" else "waiting for its turn")
     grid(board, View("Picture", (slice(None), slice(None)), {}), key=view_key, expected=expected)

@@ -29,7 +29,11 @@ def show(key: str, title: str, work: Callable[[Report], Any], *, button: str = "
         job = _submit(queue, key, title, work, unit)
     if job is not None and job.active:
         _join(job)
-        _progress(queue, key)
+        left, right = st.columns([5, 1], vertical_alignment="center")
+        # not in the fragment: there, a click waits for the end of the page's own run, and is forgotten when another begins before
+        right.button("Cancel", key=f"job.cancel.{key}", icon=":material/stop:", on_click=_cancel, args=(queue, key))
+        with left:
+            _progress(queue, key)
     elif job is not None and job.state == "failed":
         st.error(f"{frame.escape(title)} failed: {frame.escape(job.error)}", icon=":material/error:")
         _starter(queue, key, title, work, "Try again", note, unit)
@@ -69,22 +73,23 @@ def _join(job: Job) -> None:
         state.put(f"job.mine.{job.key}", True)
 
 
+def _cancel(queue: Jobs, key: str) -> None:
+    if state.get(f"job.mine.{key}"):  # once: a click may be sent twice
+        state.drop(f"job.mine.{key}")
+        queue.cancel(key)
+
+
 @st.fragment(run_every=2)
 def _progress(queue: Jobs, key: str) -> None:
     job = queue.get(key)
     if job is None or not job.active:
         state.drop(f"job.mine.{key}")
         st.rerun()
-    left, right = st.columns([5, 1], vertical_alignment="center")
     if job.state == "queued":
-        left.progress(0.0, text=f"{frame.escape(job.title)}: waiting, {queue.position(key)} before it")
+        st.progress(0.0, text=f"{frame.escape(job.title)}: waiting, {queue.position(key)} before it")
     else:
         share = job.done / job.total if job.total else 0.0
-        left.progress(min(1.0, share), text=f"{frame.escape(job.title)}: {_detail(job)}")
-    if right.button("Cancel", key=f"job.cancel.{key}", icon=":material/stop:"):
-        queue.cancel(key)
-        state.drop(f"job.mine.{key}")
-        st.rerun()
+        st.progress(min(1.0, share), text=f"{frame.escape(job.title)}: {_detail(job)}")
 
 
 def _detail(job: Job) -> str:
