@@ -1,12 +1,15 @@
 """How long pages take to show content in Chromium: the first visit of a fresh server, and later ones.
 
-    python tests/bench/bench_pages.py             # an empty cache; every page cold on a server of its own, then three times warm
+    python tests/bench/bench_pages.py                  # an empty cache; each page cold on a server of its own, then all on one server
+    python tests/bench/bench_pages.py paint photo      # only these
+    python tests/bench/bench_pages.py --warm           # without the cold starts
 
 "Content" is the page's heading and, where the page has them, its first picture or chart, drawn. The limit of the design is 3 s for
 a page of a server that has been visited once; cold figures are printed beside it, with the start of the server itself.
 """
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -46,29 +49,31 @@ def opened(browser: Browser, address: str, name: str) -> float:
     return spent
 
 
-def main() -> int:
+def main(names: tuple[str, ...], cold: bool) -> int:
     """Prints the table; 1 when a visited server is slower than the limit."""
-    slow = []
+    slow = False
     with sync_playwright() as play, tempfile.TemporaryDirectory() as folder:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        cold = {}
-        for name in PAGES:
+        log = Path(folder) / "log"
+        for name in names if cold else ():
             began = time.perf_counter()
-            with serving(Path(folder) / name, Path(folder) / "log") as address:
+            with serving(Path(folder) / name, log) as address:
                 up = time.perf_counter() - began
-                cold[name] = up, opened(browser, address, name)
-                if name == PAGES[-1]:
-                    for page in PAGES:
-                        opened(browser, address, page)
-                    warm = {page: [opened(browser, address, page) for _ in range(3)] for page in PAGES}
-        print(f"{'page':<10} {'server up':>10} {'cold':>7} {'visited':>8}   seconds")
-        for name in PAGES:
-            median = statistics.median(warm[name])
-            print(f"{name:<10} {cold[name][0]:10.1f} {cold[name][1]:7.1f} {median:8.2f}   ({', '.join(f'{x:.2f}' for x in warm[name])})")
-            if median > LIMIT:
-                slow.append(name)
-    return 1 if slow else 0
+                first = opened(browser, address, name)
+                print(f"{name:<10} server up after {up:.1f} s, its first page after {first:.1f} s more", flush=True)
+        with serving(Path(folder) / "warm", log) as address:
+            for name in names:
+                opened(browser, address, name)
+            for name in names:
+                spent = [opened(browser, address, name) for _ in range(3)]
+                print(f"{name:<10} visited: {statistics.median(spent):.2f} s ({', '.join(f'{x:.2f}' for x in spent)})", flush=True)
+                slow |= statistics.median(spent) > LIMIT
+    return int(slow)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser()
+    parser.add_argument("pages", nargs="*", choices=[*PAGES, []], default=[])
+    parser.add_argument("--warm", action="store_true")
+    chosen = parser.parse_args()
+    sys.exit(main(tuple(chosen.pages) or PAGES, not chosen.warm))
