@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 VERSION = 1
 Kind = Literal["real", "random", "shuffled"]
 KINDS: tuple[Kind, ...] = ("real", "random", "shuffled")
+CHANCE = 0.05  # of the units of a null lie above the bar that real ones are held to
 AWAY = 3_000_000  # a picture's partner is the one of this much higher seed
 
 
@@ -51,6 +52,15 @@ class Nulls:
             raise UnknownName("layer", layer, self.layers)
         k, t = KINDS.index(kind), ("quantile", "iqr").index(threshold)
         return float(((self.iou[layer][k, t] > cut) & (self.iqr[layer][k, t] > min_iqr)).mean())
+
+    def beyond(self, layer: str, kind: Kind, *, threshold: str = "quantile") -> float:
+        """Share 0..1 of the layer's units whose IQR with their best label is above that of 95 in 100 units of a null: 0.05 where
+        the real units are no better. Unlike a cut on the IoU it does not reward classes that fill much of a picture. Raises
+        UnknownName."""
+        if layer not in self.layers:
+            raise UnknownName("layer", layer, self.layers)
+        k, t = KINDS.index(kind), ("quantile", "iqr").index(threshold)
+        return float((self.iqr[layer][0, t] > np.quantile(self.iqr[layer][k, t], 1 - CHANCE)).mean())
 
 
 def nulls(generator: Generator, segmenter: Segmenter, layers: Sequence[str], seeds: Sequence[int] = range(200), *,

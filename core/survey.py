@@ -96,9 +96,12 @@ def tally(groups: Sequence[tuple[Label, tuple[int, ...]]]) -> dict[str, tuple[in
 
 
 def sentence(groups: Sequence[tuple[Label, tuple[int, ...]]]) -> str:
-    """"86 object units (9 labels), 149 part units (12 labels)"; "no unit passes" for an empty distribution."""
-    parts = [f"{n} {category} unit{'s' * (n != 1)} ({k} label{'s' * (k != 1)})" for category, (n, k) in tally(groups).items()]
-    return ", ".join(parts) or "no unit passes"
+    """"86 object units (9 labels), 149 part (12), 10 material (1)"; "no unit passes" for an empty distribution."""
+    first, *rest = [(n, category, k) for category, (n, k) in tally(groups).items()] or [(0, "", 0)]
+    if not first[0]:
+        return "no unit passes"
+    n, category, k = first
+    return ", ".join([f"{n} {category} unit{'s' * (n != 1)} ({k} label{'s' * (k != 1)})", *(f"{n} {c} ({k})" for n, c, k in rest)])
 
 
 def unit_rows(d: Dissection, cut: Cut) -> list[dict[str, Any]]:

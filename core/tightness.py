@@ -55,6 +55,19 @@ class Tightness:
     overall_area: np.ndarray
     shared: tuple[str, ...]
 
+    def ends(self) -> tuple[int, int] | None:
+        """The first and the last layer that have units for the shared labels; None with fewer than two."""
+        there = np.flatnonzero(np.isfinite(self.overall_outline[:, 0]))
+        return (int(there[0]), int(there[-1])) if len(there) > 1 else None
+
+    def trend(self) -> int:
+        """1 where the last of these layers outlines more tightly than the first, −1 where less, 0 where the intervals overlap."""
+        ends = self.ends()
+        if ends is None:
+            return 0
+        (_, low, high), (_, low_last, high_last) = self.overall_outline[list(ends)]
+        return int(low_last > high) - int(high_last < low)
+
 
 def tightness(generator: Generator, segmenter: Segmenter, dissections: Mapping[str, Dissection],
               seeds: Sequence[int] = range(2_000_000, 2_000_200), *, units: int = 3, tolerance: int = 1,

@@ -29,8 +29,9 @@ Groups = list[tuple[Label, tuple[int, ...]]]
 
 
 def chart(d: Dissection, groups: Groups, highest: int) -> None:
-    """Units per class of one layer, coloured by category, on the scale shared by all layers."""
-    st.markdown(f"**{d.layer}** · {survey.sentence(groups)} of {len(d.iou)}")
+    """Units per class of one layer, coloured by category, on the scale shared by all layers; neighbours stand level."""
+    st.markdown(f"**{d.layer}**: {sum(len(units) for _, units in groups)} of {len(d.iou)} units have a class")
+    st.caption(survey.sentence(groups))
     if not groups:
         st.caption("No unit of this layer passes the cut.")
         return
@@ -41,7 +42,9 @@ def chart(d: Dissection, groups: Groups, highest: int) -> None:
                          hover="%{x} (%{customdata[1]}): %{y} units<br>best IoU %{customdata[2]:.3f} of at most "
                                "%{customdata[3]:.2f}<br>click to see them", height=300)
     figure.update_yaxes(range=[0, highest * 1.08], nticks=5)
-    figure.update_xaxes(tickangle=-60, dtick=1, tickfont_size=12, range=[-0.5, max(len(groups), LEAST_BARS) - 0.5])
+    figure.update_xaxes(tickangle=-60, dtick=1, tickfont_size=13, range=[-0.5, max(len(groups), LEAST_BARS) - 0.5],
+                        automargin=False)
+    figure.update_layout(margin_b=84)  # the same under every chart, whatever its classes are called
     charts.show(figure, key=f"bars.{d.layer}", on_click=partial(open_class, d.layer),
                 alt=f"Units per class in {d.layer}: " + ", ".join(f"{x.name} {len(u)}" for x, u in groups))
 
@@ -122,22 +125,48 @@ def tables(found: dict[str, Dissection], cut: survey.Cut) -> None:
 
 # --- how much of it is real -------------------------------------------------------------------------------------------------
 def controls(found: nulls.Nulls, cut: survey.Cut, threshold: str) -> None:
-    """Units that would pass the cut in a generator of random weights, and with label maps of other pictures."""
+    """Units that would pass the cut in a generator of random weights and with label maps of other pictures, and units that do
+    better than these."""
     how = "quantile" if threshold == "quantile" else "iqr"
-    titles = (("real", "as trained", charts.CATEGORY_COLOURS["object"]), ("random", "random weights", charts.NEUTRAL),
-              ("shuffled", "label maps of other pictures", charts.rgba(charts.NEUTRAL, 0.45)))
-    figure = charts.base("layer", "% of the units", height=300)
-    for kind, title, colour in titles:
-        shares = [100 * found.share(n, kind, cut=cut.iou, min_iqr=cut.iqr, threshold=how) for n in found.layers]
-        figure.add_bar(x=charts.short(found.layers), y=shares, name=title, marker_color=colour)
-    figure.update_xaxes(type="category")
-    charts.show(figure, key="evidence.nulls",
-                alt="Share of units over the cut: as trained, with random weights, with label maps of other pictures")
-    frame.caption(model=state.model(), seeds=runs_seeds(found), cut=cut.title, threshold=how)
+    titles: dict[nulls.Kind, tuple[str, str]] = {
+        "real": ("as trained", charts.CATEGORY_COLOURS["object"]), "random": ("random weights", charts.NEUTRAL),
+        "shuffled": ("label maps of other pictures", charts.rgba(charts.NEUTRAL, 0.45))}
+    passing = {kind: [100 * found.share(n, kind, cut=cut.iou, min_iqr=cut.iqr, threshold=how) for n in found.layers]
+               for kind in nulls.KINDS}
+    better = {kind: [100 * found.beyond(n, kind, threshold=how) for n in found.layers] for kind in nulls.KINDS[1:]}
+    said = ", ".join(f"**{sum(v) / len(v):.0f} %** {'' if kind == 'real' else 'with '}{titles[kind][0]}" for kind, v in passing.items())
+    st.markdown(f"{cut.title} is passed by {said} (mean over the layers). A class that fills much of the picture is met by any "
+                "unit, so what counts is how many units do better than chance: "
+                f"**{better['random'][0]:.0f} %** of {frame.escape(found.layers[0])} and **{better['random'][-1]:.0f} %** of "
+                f"{frame.escape(found.layers[-1])} have a higher information quality ratio (IQR) with their class than 95 in 100 "
+                "units of random weights.")
+    names = charts.short(found.layers)
+    for place, title, series in zip(st.columns(2), ("% of units over the cut", "% of units beyond chance"), (passing, better),
+                                    strict=True):
+        with place:
+            figure = charts.base("layer", title, height=300)
+            for kind, shares in series.items():
+                figure.add_bar(x=names, y=shares, name=("beyond " if series is better else "") + titles[kind][0],
+                               marker_color=titles[kind][1])
+            figure.update_xaxes(type="category")
+            if series is better:
+                figure.add_hline(100 * nulls.CHANCE, line={"color": charts.ACCENT, "width": 1.5, "dash": "dot"})
+            charts.show(figure, key=f"evidence.nulls.{series is better}", alt=f"{title}, by layer: " + "; ".join(
+                f"{titles[kind][0]} {', '.join(f'{v:.0f}' for v in shares)}" for kind, shares in series.items()))
+    frame.caption(model=state.model(), seeds=runs_seeds(found), cut=cut.title, threshold="top 1 %" if how == "quantile" else "IQR",
+                  **{"dotted line": f"{100 * nulls.CHANCE:.0f} %, what chance gives"})
 
 
 def outlines(found: tightness.Tightness, name: str) -> None:
     """Do later layers outline things more tightly? Boundary F-score and area ratio by layer, with 95 % intervals."""
+    ends = found.ends()
+    if ends is not None:
+        first, last = (found.overall_outline[n] for n in ends)
+        verdict = {1: "Yes: later layers outline things more tightly.", -1: "No: earlier layers outline things more tightly.",
+                   0: "Not measurably: the intervals overlap."}[found.trend()]
+        st.markdown(f"**{verdict}** Boundary F-score {first[0]:.2f} ({first[1]:.2f}–{first[2]:.2f}) in "
+                    f"{frame.escape(found.layers[ends[0]])}, {last[0]:.2f} ({last[1]:.2f}–{last[2]:.2f}) in "
+                    f"{frame.escape(found.layers[ends[1]])}.")
     x = list(range(1, len(found.layers) + 1))
     rows = {f"all {len(found.shared)} shared classes": (found.overall_outline, found.overall_area)} if found.shared else {}
     if name in found.labels:

@@ -272,8 +272,9 @@ def compare_tray(d: Dissection, pictures: Pictures | None, cut: survey.Cut) -> N
     series = {}
     for unit in units:
         label, _ = d.best(unit)
-        series[f"unit {unit}: {label.name}"] = (d.level_grid[unit] / max(1e-9, float(d.levels[unit])),
-                                                d.iou_curve(unit)[d.column(label.name)])
+        share = 100 * d.share_curve(unit)
+        shown = share > 0
+        series[f"unit {unit}: {label.name}"] = share[shown], d.iou_curve(unit)[d.column(label.name)][shown]
     for unit in units:
         left, right = st.columns([1, 1], vertical_alignment="center")
         if pictures is not None:
@@ -284,7 +285,9 @@ def compare_tray(d: Dissection, pictures: Pictures | None, cut: survey.Cut) -> N
             with st.container(horizontal=True):
                 st.button("Open", key=f"tray.open.{unit}", on_click=open_unit, args=(unit,))
                 st.button("Remove", key=f"tray.drop.{unit}", on_click=state.toggle_in_tray, args=(state.model(), d.layer, unit))
-    figure = charts.lines(series, x_title="threshold, in multiples of the unit's own level", y_title="IoU with its best label")
+    figure = charts.lines(series, x_title="% of all positions that are active (lower threshold →)", y_title="IoU with its best label",
+                          legend=True)
+    figure.update_xaxes(type="log", tickvals=[0.1, 0.3, 1, 3, 10, 30, 100])
     charts.show(figure, key="tray.curves", alt="IoU against the threshold for the units in the tray")
     switch_off(d, tuple(units), tuple(dict.fromkeys(int(d.top_seeds[u][0]) for u in units))[:PAIRS])
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -12,8 +12,8 @@ from core import nulls as nulls_of
 from core import tightness as tight
 from core import trust as trust_of
 from core.dissect import dissect
-from core.errors import BadInput
-from core.store import Store
+from core.errors import BadInput, UnknownName
+from core.store import Run, Store
 from tests import toys
 
 LAYERS = ["layer1", "layer2"]
@@ -78,10 +78,30 @@ def test_nulls_have_no_tree_units(store: Store) -> None:
     assert real > 0.8
     assert shuffled < 0.3
     assert found.share("layer2", "real", threshold="iqr", cut=0.5) > found.share("layer2", "shuffled", threshold="iqr", cut=0.5)
+    assert found.beyond("layer2", "shuffled", threshold="iqr") >= 4 / 9  # sky, tree, door and the false tree
     again = nulls_of.load(store, "toy")
     assert again is not None
     np.testing.assert_array_equal(again.iou["layer1"], found.iou["layer1"])
     assert again.share("layer1", "shuffled") == found.share("layer1", "shuffled")
+
+
+def test_units_no_better_than_a_null_are_beyond_it_as_often_as_chance_says() -> None:
+    rng = np.random.default_rng(0)
+    iqr = rng.uniform(size=(3, 2, 4000)).astype(np.float32)
+    iqr[2] /= 10
+    found = nulls_of.Nulls(Run("nulls", {}), ("layer1",), {"layer1": iqr}, {"layer1": iqr})
+    assert found.beyond("layer1", "random") == pytest.approx(nulls_of.CHANCE, abs=0.01)
+    assert found.beyond("layer1", "shuffled") == pytest.approx(0.905, abs=0.02)
+    with pytest.raises(UnknownName):
+        found.beyond("layer2", "random")
+
+
+@pytest.mark.parametrize(("last", "trend"), [((0.5, 0.45, 0.55), 1), ((0.32, 0.28, 0.36), 0), ((0.1, 0.05, 0.15), -1)])
+def test_the_trend_is_told_only_where_the_intervals_are_apart(last: tuple[float, ...], trend: int) -> None:
+    outline = np.array([[np.nan] * 3, (0.3, 0.25, 0.35), (0.9, 0.9, 0.9), last])
+    found = tight.Tightness(Run("tightness", {}), ("a", "b", "c", "d"), (), *[np.empty(0)] * 4, outline, np.empty(0), ())
+    assert found.ends() == (1, 3)
+    assert found.trend() == trend
 
 
 def test_random_weights_keep_shapes_and_spread_and_leave_the_generator_alone() -> None:

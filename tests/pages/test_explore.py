@@ -128,8 +128,9 @@ def test_all_units_of_a_layer_are_counted_in_the_sentence_over_its_chart(dissect
     from core import survey
 
     app = show("layers", threshold="IQR")
-    said = survey.sentence(layer1.distribution())
-    assert f"**layer1** · {said} of 9" in texts(app)
+    groups = layer1.distribution()
+    assert f"**layer1**: {sum(len(units) for _, units in groups)} of 9 units have a class" in texts(app)
+    assert survey.sentence(groups) in texts(app)
 
 
 def test_the_cut_changes_what_counts(dissected: None, show: Show) -> None:
@@ -189,7 +190,9 @@ def test_evidence_is_offered_while_it_is_not_stored_and_shown_once_it_is(toy: No
                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
     import shutil
 
+    from core.nulls import load as load_nulls
     from core.nulls import nulls
+    from core.tightness import load as load_tightness
     from core.tightness import tightness
     from pages.parts import state
     from tests.toys import ToyGenerator, ToySegmenter
@@ -206,6 +209,13 @@ def test_evidence_is_offered_while_it_is_not_stored_and_shown_once_it_is(toy: No
     assert [b for b in app.button if b.label == "Measure"] == []
     assert "seeds 0–15" in texts(app)
     assert "seeds 2000000–2000015" in texts(app)
+    zero, tight = load_nulls(store, "toy"), load_tightness(store, "toy")
+    assert zero is not None
+    assert tight is not None
+    assert f"**{100 * zero.beyond('layer1', 'random', threshold='iqr'):.0f} %** of layer1" in texts(app)
+    assert {1: "Yes: later", -1: "No: earlier", 0: "Not measurably"}[tight.trend()] in texts(app)
+    low, high = tight.overall_outline[1, 1:]
+    assert f"({low:.2f}–{high:.2f}) in layer2" in texts(app)
 
 
 def test_a_threshold_in_the_address_is_used(dissected: None, show: Show, layer1: Dissection) -> None:
