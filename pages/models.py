@@ -64,8 +64,9 @@ def size(count: int) -> str:
 def facts(card: Card) -> str:
     """Family, picture size, layers and size on disk, in one line."""
     height, width = card.image_size
+    path = zoo.weights_path(card.name)
     parts = [card.family, f"{width} × {height}" if height else "", f"{len(card.layers)} layers" if card.layers else "",
-             size(card.bytes) if card.bytes else "", card.licence]
+             size(path.stat().st_size) if path.is_file() else "the file is missing", card.licence]
     labels = f"labels: {', '.join(card.segmenters)}" if card.segmenters else "no segmenter yet: paint concepts"
     return " · ".join(frame.escape(p) for p in [*parts, labels] if p)
 
