@@ -381,11 +381,11 @@ def test_what_ships_is_made_once(generator: ChainGenerator, encoder: encoders.En
     monkeypatch.setattr(domains, "unrelated", lambda: [np.full((40, 50, 3), 99, np.uint8)])
     for name, value in (("SHIPPED_SCENES", (0,)), ("SHIPPED_PHOTOS", ()), ("SHIPPED_STEPS", (0, 2))):
         monkeypatch.setattr(quality, name, value)
-    first = quality.bundle(store, generator, encoder, TwoLabels(), scenes={0: 2})  # type: ignore[arg-type]
+    first = quality.bundle(store, generator, encoder, TwoLabels(), steps=(0,), scenes=HELD_OUT[:2])  # type: ignore[arg-type]
     assert sorted(e.kind for e in store.list()) == ["domain", "inversion", "photo", "photo"]
     for name in ("invert", "invert_all"):
         monkeypatch.setattr(quality, name, lambda *a, **k: pytest.fail("made twice"))
-    again = quality.bundle(store, generator, encoder, TwoLabels(), scenes={0: 2})  # type: ignore[arg-type]
+    again = quality.bundle(store, generator, encoder, TwoLabels(), steps=(0,), scenes=HELD_OUT[:2])  # type: ignore[arg-type]
     np.testing.assert_array_equal(again[0].psnr, first[0].psnr)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 KIND, VERSION = "compare", 1
 BUNDLED_LABELS = ("tree", "door", "dome", "cloud", "window", "grass", "brick")
-UNITS = 20
+UNITS, RUNS = 20, 3  # units switched off; how often each method is timed, after a warm-up, in what ships
 
 comparisons = Jobs(capacity=8, keep=6)
 """Where comparisons run: apart from the long jobs' queue, so that a person does not wait behind a dissection."""
@@ -150,5 +150,5 @@ def bundle(store: Store, *, model: str, report: Report = no_report, labels: Sequ
                      judge=judge.fingerprint)
         if mask.any() and not store.has(run.key):
             board, began = Board(Question(before, mask, name, grow)), time.perf_counter()
-            board.fill(compare(board.question, methods(), gan=gan, generator=generator, judge=judge))
+            board.fill(compare(board.question, methods(), gan=gan, generator=generator, judge=judge, runs=RUNS))
             keep(store, run, board, time.perf_counter() - began)

@@ -51,7 +51,7 @@ def _encoder(store: Store, report: Report) -> None:
     from core.invert.quality import bundle
 
     judge = segment.load(zoo.card(MODEL).segmenters[-1])
-    bundle(store, zoo.load(MODEL), load_encoder(MODEL), judge, scenes={0: 50, 50: 50, 300: 10}, report=report)
+    bundle(store, zoo.load(MODEL), load_encoder(MODEL), judge, report=report)
 
 
 def _benchmark(store: Store, report: Report) -> None:
