@@ -37,7 +37,7 @@ def from_u8(images: np.ndarray) -> Tensor:
     batch = images[None] if images.ndim == 3 else images
     if batch.ndim != 4 or batch.shape[-1] != 3 or batch.dtype != np.uint8:
         raise BadInput(f"expected uint8 RGB (H,W,3) or (N,H,W,3), got {images.dtype} {images.shape}")
-    return torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float().div(GREY_LEVELS).sub(1)
+    return torch.from_numpy(np.require(batch, requirements=("C", "W"))).permute(0, 3, 1, 2).float().div(GREY_LEVELS).sub(1)
 
 
 def encode(image: np.ndarray, fmt: str = "PNG", *, quality: int = 90) -> bytes:

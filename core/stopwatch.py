@@ -18,13 +18,13 @@ def timed(work: Callable[[], T], *, runs: int = 1, threads: bool = False) -> tup
     """What the work gives the first time, wall seconds, processor seconds.
 
     runs: 1 times that first run; with more it is the warm-up, and the medians of so many others count. threads: the work uses
-    threads of its own or a GPU. One thread's time is not all of it then: in a measurement (runs > 1) the whole process's time
-    counts, else, since a server's process does more than this, the time on the clock.
+    threads of its own or a GPU. One thread's time is not all of it then, so that of the whole process counts: a little too much in
+    a server, whose pages go on meanwhile, and never the waiting for a busy machine.
     """
     clock = time.process_time if threads else time.thread_time
     result, *first = _once(work, clock)
     if runs == 1:
-        return result, first[0], first[0] if threads else first[1]
+        return result, first[0], first[1]
     others = [_once(work, clock)[1:] for _ in range(runs)]
     return result, median(wall for wall, _ in others), median(cpu for _, cpu in others)
 

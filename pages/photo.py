@@ -284,26 +284,23 @@ def curve(steps: tuple[Step, ...], key: str) -> None:
 def outcome(source: Source, made: Brought, card: EncoderCard | None, why: str) -> None:
     """Reconstruction beside the photo, the verdict, the losses."""
     found = made.found
-    one, two, three = st.columns([1, 1, 1.25], gap="medium")
-    with one:
-        height, width = found.target.shape[:2]
-        gallery.show(found.target, f"{source.name[0].upper()}{source.name[1:]}, {width} × {height}", side=SIDE, stretch=True)
-        if source.whole is not None:
-            with st.popover("What was kept", icon=":material/crop:"):
-                gallery.show(source.whole, "The largest centred part of the generator's shape is used")
-    with two:
-        how = f"{found.steps} steps" if found.steps else "encoder only" if card else "best of 64 random pictures"
-        gallery.show(found.image, f"Reconstruction, {how}: {found.psnr:.1f} dB", side=SIDE, stretch=True)
-    with three:
-        verdict(found, why)
-    if len(found.curve) == 1:
-        losses(made.losses)
-    else:
-        left, right = st.columns([1, 1.25], gap="medium")
-        with left:
+    left, right = st.columns([2, 1.25], gap="medium")
+    with left:
+        one, two = st.columns(2, gap="medium")
+        with one:
+            height, width = found.target.shape[:2]
+            gallery.show(found.target, f"{source.name[0].upper()}{source.name[1:]}, {width} × {height}", side=SIDE, stretch=True)
+            if source.whole is not None:
+                with st.popover("What was kept", icon=":material/crop:"):
+                    gallery.show(source.whole, "The largest centred part of the generator's shape is used")
+        with two:
+            how = f"{found.steps} steps" if found.steps else "encoder only" if card else "best of 64 random pictures"
+            gallery.show(found.image, f"Reconstruction, {how}: {found.psnr:.1f} dB", side=SIDE, stretch=True)
+        if len(found.curve) > 1:
             curve(found.curve, "photo_curve")
-        with right:
-            losses(made.losses)
+    with right:
+        verdict(found, why)
+    losses(made.losses)
     frame.caption(model=state.model(), layer=found.layer, steps=found.steps, start="encoder" if card else "64 random latents",
                   seconds=round(found.seconds, 1), picture=source.name)
 
@@ -321,8 +318,10 @@ def verdict(found: Inversion, why: str) -> None:
         return
     value = invert.reading(found.target, found.start)
     inside = domain.verdict(value) == "in domain"
+    scenes, others = domain.wrong
     sentence = (f"the encoder alone explains {max(0.0, value):.0%} of this picture; the line between scenes and other "
-                f"photographs lies at {domain.threshold:.0%} (dotted).")
+                f"photographs lies at {domain.threshold:.0%} (dotted), with {scenes} of {len(domain.inside)} scenes and {others} of "
+                f"{len(domain.outside)} photographs on the wrong side.")
     if inside:
         st.success(f"**In domain**: {sentence}", icon=":material/check_circle:")
     else:

@@ -260,6 +260,35 @@ def test_wrong_calls_say_what_to_do(files, change, words):
     assert words in text
 
 
+def test_keep_out_file_is_never_copied_from(files):
+    """A red band is the only thing that is red: kept out, none of it comes into the hole."""
+    from core.image import decode, encode
+
+    folder, image, mask = files
+    image = image.copy()
+    image[:, 40:] = (255, 0, 0)
+    keep = np.zeros((64, 64), np.uint8)
+    keep[:, 40:] = 255
+    (folder / "red.png").write_bytes(encode(image))
+    (folder / "keep.png").write_bytes(encode(keep))
+    code, text = run("run", "--image", folder / "red.png", "--mask", folder / "m.png", "--method", "patchmatch", "--avoid",
+                     folder / "keep.png", "--out", folder / "b.png")
+    assert code == 0, text
+    out = decode((folder / "b.png").read_bytes())
+    assert not (out[mask] == (255, 0, 0)).all(axis=1).any()
+
+
+def test_bench_prints_the_table_of_the_page_and_answers_from_the_store_the_second_time(monkeypatch):
+    asked = ("bench", "--methods", "harmonic,telea", "--size", 64, "--scenes", 0)
+    code, text = run(*asked)
+    assert code == 0, text
+    assert "duels by Texture" in text
+    monkeypatch.setattr(b, "fill_hole", lambda *a, **k: pytest.fail("measured again"))
+    code, again = run(*asked)
+    assert code == 0, again
+    assert again.splitlines()[-12:] == text.splitlines()[-12:]
+
+
 def test_list_shows_every_method():
     code, text = run("list")
     assert code == 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -283,3 +284,30 @@ def test_mask_of_a_class_leaves_out_specks_unless_there_is_nothing_else():
     labels[0] = 0
     assert c.mask_of(labels, 3).sum() == 1
     assert not c.mask_of(labels, 4).any()
+
+
+class _Album:
+    """Pictures of four seeds with a block of class 1: hardly seen, well seen, well seen but far too large, absent."""
+
+    def has(self, seed: int) -> bool:
+        return seed < 4
+
+    def segmentation(self, seed: int) -> np.ndarray:
+        labels = np.zeros((1, 40, 40), np.uint8)
+        start, stop = ((10, 20), (10, 20), (0, 35), (0, 0))[seed]
+        labels[0, start:stop, start:stop] = 1
+        return labels
+
+    def image(self, seed: int) -> np.ndarray:
+        image = np.full((40, 40, 3), 20, np.uint8)
+        image[self.segmentation(seed)[0] == 1] = (22, 250, 255, 0)[seed]
+        return image
+
+
+def test_page_opens_with_the_picture_in_which_the_class_is_seen_best():
+    label = SimpleNamespace(id=1)
+    dissected = SimpleNamespace(top_seeds=np.array([[9, 2, 0, 1, 3]]), units_for=lambda name, n: (0,), label=lambda name: label)
+    assert c.usual_seed(dissected, _Album(), "tree") == 1
+    assert c.usual_seed(dissected, None, "tree") == 9
+    dissected.top_seeds = np.array([[2, 3]])
+    assert c.usual_seed(dissected, _Album(), "tree") == 2

@@ -333,6 +333,7 @@ def test_the_domain_threshold_splits_what_can_be_split() -> None:
     assert domain.verdict(0.3) == "out of domain"
     mixed = Domain(inside=(0.5, 0.9, 0.95, 0.99), outside=(0.1, 0.2, 0.4, 0.97))
     assert mixed.errors == pytest.approx(0.125)
+    assert (domain.wrong, mixed.wrong) == ((0, 0), (0, 1))
 
 
 def test_calibration_is_made_once_and_read_without_a_generator(generator: ChainGenerator, encoder: encoders.Encoder, store: Store,
@@ -381,12 +382,20 @@ def test_what_ships_is_made_once(generator: ChainGenerator, encoder: encoders.En
     monkeypatch.setattr(domains, "unrelated", lambda: [np.full((40, 50, 3), 99, np.uint8)])
     for name, value in (("SHIPPED_SCENES", (0,)), ("SHIPPED_PHOTOS", ()), ("SHIPPED_STEPS", (0, 2))):
         monkeypatch.setattr(quality, name, value)
-    first = quality.bundle(store, generator, encoder, TwoLabels(), steps=(0,), scenes=HELD_OUT[:2])  # type: ignore[arg-type]
+    first = quality.bundle(store, generator, encoder, TwoLabels(), measured=(0,), scenes=HELD_OUT[:2])  # type: ignore[arg-type]
     assert sorted(e.kind for e in store.list()) == ["domain", "inversion", "photo", "photo"]
     for name in ("invert", "invert_all"):
         monkeypatch.setattr(quality, name, lambda *a, **k: pytest.fail("made twice"))
-    again = quality.bundle(store, generator, encoder, TwoLabels(), steps=(0,), scenes=HELD_OUT[:2])  # type: ignore[arg-type]
+    again = quality.bundle(store, generator, encoder, TwoLabels(), measured=(0,), scenes=HELD_OUT[:2])  # type: ignore[arg-type]
     np.testing.assert_array_equal(again[0].psnr, first[0].psnr)
+
+
+def test_what_ships_tells_the_reconstruction_of_fifty_scenes_at_0_50_and_300_steps(tmp_path: Path) -> None:
+    figures = load_quality(Store(tmp_path), "scenes")
+    assert [(f.steps, len(f.psnr), len(f.agreement)) for f in figures] == [(0, 50, 50), (50, 50, 50), (300, 50, 50)]
+    for first, second in zip(figures, figures[1:], strict=False):
+        assert np.median(second.psnr) > np.median(first.psnr)
+        assert np.median(second.agreement) > np.median(first.agreement)
 
 
 def test_a_kept_inversion_comes_back_as_it_was(found: Inversion, store: Store) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from core.compare.methods import Redrawer, compare, label_maps, mask_of, plain
 from core.compare.question import Answer, Board, GanEdit, Question, methods
 from core.jobs import Job, Jobs, Report, interactive, no_report
+from core.metrics import Case
+from core.metrics.base import lab
 from core.store import Run, Saved, Store
 
 if TYPE_CHECKING:
@@ -117,12 +119,21 @@ def best_units(d: Dissection, ranking: Ranking | None, label: str, count: int) -
 
 
 def usual_seed(d: Dissection, pictures: Pictures | None, label: str) -> int:
-    """A seed whose picture shows the class on 3 to 25 % of its pixels, among the top images of its best unit."""
+    """Of the top images of the class's best unit that show it on 3 to 25 % of their pixels, the one in which it is seen best."""
     seeds = [int(s) for s in d.top_seeds[d.units_for(label, 1)[0]]]
-    if pictures is None:
-        return seeds[0]
-    shares = {s: float((pictures.segmentation(s) == d.label(label).id).any(axis=0).mean()) for s in seeds if pictures.has(s)}
-    return next((s for s, share in shares.items() if 0.03 <= share <= 0.25), seeds[0])
+    seen = {}
+    for seed in seeds:
+        if pictures is not None and pictures.has(seed):
+            mask = mask_of(pictures.segmentation(seed), d.label(label).id)
+            if 0.03 <= mask.mean() <= 0.25:
+                seen[seed] = _contrast(pictures.image(seed), mask)
+    return max(seen, key=seen.__getitem__) if seen else seeds[0]
+
+
+def _contrast(image: np.ndarray, mask: np.ndarray) -> float:
+    """How far the mean colour inside the mask is from that of what lies around it (ΔE); 0 where nothing does."""
+    colours, ring = lab(image), Case(image, image, mask).ring
+    return float(np.linalg.norm(colours[mask].mean(axis=0) - colours[ring].mean(axis=0))) if ring.any() else 0.0
 
 
 def bundle(store: Store, *, model: str, report: Report = no_report, labels: Sequence[str] = BUNDLED_LABELS) -> None:

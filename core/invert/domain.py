@@ -52,6 +52,12 @@ class Domain:
         """Mean share of pictures on the wrong side of the threshold, over the two sets."""
         return self._split()[1] / 2
 
+    @property
+    def wrong(self) -> tuple[int, int]:
+        """How many of each set lie on the other's side of the threshold: pictures inside, pictures outside."""
+        cut = self.threshold
+        return sum(x < cut for x in self.inside), sum(x >= cut for x in self.outside)
+
     def verdict(self, value: float) -> str:
         """"in domain" or "out of domain"."""
         return "in domain" if value >= self.threshold else "out of domain"

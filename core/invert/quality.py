@@ -165,12 +165,12 @@ def _quality(saved: Saved) -> Quality:
 
 
 # --- what ships ----------------------------------------------------------------------------------------------------------------
-def bundle(store: Store, generator: Generator, encoder: Encoder, judge: Segmenter, *, steps: Sequence[int] = STEPS,
+def bundle(store: Store, generator: Generator, encoder: Encoder, judge: Segmenter, *, measured: Sequence[int] = STEPS,
            scenes: range = HELD_OUT, report: Report = no_report) -> list[Quality]:
     """Computes what the photo page shows before torch is loaded: calibration, sample inversions, figures.
 
-    300 steps on all held-out scenes are by far the dearest part (about 17 minutes of one core). Finished parts are stored and not
-    made again.
+    measured: the numbers of steps; 300 on all held-out scenes are by far the dearest part (about 17 minutes of one core).
+    Finished parts are stored and not made again.
     """
     domain = calibrate(store, generator, encoder, report)
     log.info("domain: threshold %.3f, %.0f %% errors", domain.threshold, 100 * domain.errors)
@@ -184,7 +184,7 @@ def bundle(store: Store, generator: Generator, encoder: Encoder, judge: Segmente
                 found = invert(generator, target, layer=encoder.layer, encoder=encoder, steps=steps, report=report)
                 keep_photo(store, run, found, lost(judge, target, found.image))
     out = []
-    for count in steps:
+    for count in measured:
         out.append(measure(store, generator, encoder, judge, steps=count, scenes=scenes, report=report))
         log.info("%d steps, %d scenes: median %.2f dB, judge agrees on %.1f %%", count, len(scenes),
                  np.median(out[-1].psnr), 100 * np.median(out[-1].agreement))

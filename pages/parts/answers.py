@@ -117,8 +117,13 @@ def under(answer: Answer) -> str:
     return " · ".join(parts) + (f" · {frame.escape(answer.note)}" if answer.note else "")
 
 
+def made_here(answer: Answer) -> bool:
+    """Whether its computing time is known: what was put in was made elsewhere."""
+    return answer.method != compare.OWN
+
+
 def _time(answer: Answer) -> str:
-    if answer.minutes:
+    if not made_here(answer):
         return f"{answer.minutes:g} min of a person"
     if answer.method == compare.BEFORE:
         return "no time"
@@ -152,14 +157,15 @@ def table(board: Board, *, key: str, name: str = "comparison") -> None:
     """All scores in one table, with what each means, and as CSV."""
     ordered = [*(metrics.REGISTRY[n] for n in UNDER), *(m for n, m in metrics.REGISTRY.items() if n not in UNDER)]
     found = [m for m in ordered if any(m.name in a.scores for a in board.answers)]
-    by_hand = any(a.minutes for a in board.answers)
-    rows = [{"method": a.title, **({"person, min": a.minutes or None} if by_hand else {}), "compute, s": a.cpu,
-             "wall, s": a.seconds, **{_head(m): a.scores.get(m.name) for m in found}} for a in board.answers if not a.problem]
+    by_hand = not all(map(made_here, board.answers))
+    rows = [{"method": a.title, **({"person, min": None if made_here(a) else a.minutes} if by_hand else {}),
+             "compute, s": a.cpu if made_here(a) else None, "wall, s": a.seconds if made_here(a) else None,
+             **{_head(m): a.scores.get(m.name) for m in found}} for a in board.answers if not a.problem]
     settings = {_head(m): st.column_config.NumberColumn(format=f"%.{m.digits}f", help=m.meaning) for m in found}
     settings |= {"compute, s": st.column_config.NumberColumn(format="%.3f", help="Processor time of the method alone."),
                  "wall, s": st.column_config.NumberColumn(format="%.3f", help="On the clock: longer on a busy machine.")}
     data = pd.DataFrame(rows)
-    st.dataframe(data, column_config=settings, hide_index=True)
+    st.dataframe(data, column_config=settings, hide_index=True, placeholder="–")
     st.download_button("CSV", csv_of(board), file_name=f"{name}.csv", mime="text/csv", key=f"{key}.csv",
                        icon=":material/download:")
 
@@ -175,7 +181,8 @@ def csv_of(board: Board) -> str:
     writer = csv.writer(out)
     writer.writerow(["method", "seconds", "cpu", "minutes", *names, "problem"])
     for a in board.answers:
-        writer.writerow([a.method, a.seconds, a.cpu, a.minutes, *(a.scores.get(n, "") for n in names), a.problem])
+        times = (a.seconds, a.cpu, "") if made_here(a) else ("", "", a.minutes)
+        writer.writerow([a.method, *times, *(a.scores.get(n, "") for n in names), a.problem])
     return out.getvalue()
 
 

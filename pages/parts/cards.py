@@ -34,7 +34,8 @@ CSS = """
 .chips .text { padding: .5rem .7rem; min-height: 1.7rem; }
 .chip { width: 1rem; height: 1rem; border-radius: 3px; border: 1px solid rgba(128,128,138,.6); flex: none; }
 .key { font-size: .74rem; opacity: .75; border: 1px solid var(--st-border-color); border-radius: 3px; padding: 0 .28rem; }
-.with-face .text { max-width: var(--side); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.with-face .text { box-sizing: border-box; width: var(--side); }
+.with-face .name { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .acts { display: flex; border-top: 1px solid var(--st-border-color); }
 .act { flex: 1; font: inherit; font-size: .82rem; color: inherit; background: none; border: 0; padding: .38rem .3rem;
        cursor: pointer; min-height: 2rem; }
@@ -82,7 +83,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       chip.style.background = c.colour;
       text.append(chip);
     }
-    text.append(made('span', '', c.caption));
+    text.append(made('span', 'name', c.caption));
     if (c.letter) text.append(made('span', 'key', c.letter));
     button.append(text);
     button.onclick = () => pick(c.id);

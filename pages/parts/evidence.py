@@ -168,7 +168,7 @@ def duels(found: Benchmark, **where: Any) -> None:
         return
     names = [short(m) for m in won.methods]
     sure = won.sure()
-    cells = [[("" if i == j else f"{won.share[i, j]:.0%}" + ("" if sure[i, j] else " ·")) for j in range(len(names))]
+    cells = [[("" if i == j else f"{100 * won.share[i, j]:.0f}" + ("" if sure[i, j] else " ·")) for j in range(len(names))]
              for i in range(len(names))]
     figure = go.Figure(go.Heatmap(z=won.share, x=names, y=names, zmin=0, zmax=1, text=cells, texttemplate="%{text}", xgap=2,
                                   ygap=2, colorscale=[[0, "#D1495B"], [0.5, "#8A8A93"], [1, "#3E8E7E"]], showscale=False,
@@ -179,7 +179,7 @@ def duels(found: Benchmark, **where: Any) -> None:
     figure.update_yaxes(autorange="reversed", automargin=True, tickfont_size=14)
     figure.update_xaxes(automargin=True, tickangle=-35, side="top", tickfont_size=14)
     charts.show(figure, "holes.duels", alt=f"How often each method beats each other by {metrics.REGISTRY[metric].title}")
-    st.caption(f"Row beats column on this share of {won.n} holes (PM: PatchMatch, N–S: Navier–Stokes). A dot: the 95 % interval "
+    st.caption(f"Row beats column on this percentage of {won.n} holes (PM: PatchMatch, N–S: Navier–Stokes). A dot: the 95 % interval "
                "includes one half, so it may be chance.")
 
 
@@ -243,7 +243,7 @@ def read_off(found: Removals) -> None:
     said = []
     if gan is not None and control is not None:
         said.append(f"Switching the class's units off removes {gan.median:.0f} % of what the judge saw in the hole; as many random "
-                    f"units remove {control.median:.0f} %.")
+                    f"units remove {control.median:.0f} %.".replace("-", "−"))
         said.append("So these units do carry the class." if gan.low > control.high else "The intervals overlap: in this layer the "
                     "units cannot be told from random ones.")
         if fog is not None and fog.median > gan.median:
@@ -288,6 +288,8 @@ DRAWBACKS = {
     "navier-stokes": "Blur in large holes.",
     "biharmonic": "Overshoots to dark and light stains in large holes.",
     "harmonic": "Fog.",
+    "lama": "Invents what its training pictures (Places2) suggest; a file of your own, made for research.",
+    "migan": "Invents what its training pictures (Places2) suggest, at 512 px; a file of your own, made for research.",
 }
 
 
@@ -330,7 +332,7 @@ def by_class(found: Removals) -> None:
     st.subheader("Removed, class by class", anchor=False)
     shown = {compare.GAN: charts.ACCENT, compare.GAN_COMPOSITE: "#E79AA5", "patchmatch": colours.CATEGORY_COLOURS["object"],
              "telea": charts.NEUTRAL, compare.GAN_RANDOM: "#C9C9D0"}
-    figure = charts.base("", "removed from the hole, % (median)", height=340)
+    figure = charts.base("", "removed, % (median)", height=340)
     figure.update_layout(barmode="group")
     for name, colour in shown.items():
         if name in found.study.names:

@@ -1,6 +1,8 @@
 """The compare page in this process: what it says and offers, on the planted generator."""
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import benchmark, compare, zoo
+from core import benchmark, compare, inpaint, zoo
 from core.compare import kept
 from core.image import encode
 from core.units import UnitSet
@@ -128,6 +130,70 @@ def test_class_that_is_not_in_the_picture_is_said(judged, show: Callable[..., Ap
     assert not kept.comparisons.list()
 
 
+def test_running_comparison_shows_what_is_there_and_can_be_cancelled(judged, show: Callable[..., AppTest],
+                                                                     monkeypatch: pytest.MonkeyPatch):
+    methods = sys.modules["core.compare.methods"]  # the package has a function of that name
+    plain, on, calls = methods.fill_hole, threading.Event(), []
+
+    def held(*given, **named):
+        calls.append(1)
+        if len(calls) == 2:
+            on.wait()
+        return plain(*given, **named)
+
+    monkeypatch.setattr(methods, "fill_hole", held)
+    try:
+        page = show("compare", **{"class": "tree", "n": "1"})
+        while len(calls) < 2 and any(j.active for j in kept.comparisons.list()):
+            time.sleep(0.02)
+        page.run()
+        told = words(page)
+        assert compare.title("telea") in told
+        assert told.count("waiting …") == len(compare.methods()) - 1
+        next(b for b in page.button if b.key == "same.cancel").click().run()
+    finally:
+        on.set()
+    page = finished(page)
+    assert not page.exception
+    assert "Cancelled; what was finished is kept." in words(page)
+    assert compare.title("telea") in words(page)
+    assert compare.title("patchmatch7") not in words(page)
+    page = finished(next(b for b in page.button if b.key == "same.again").click().run())
+    assert compare.title("patchmatch7") in words(page)
+
+
+def test_pictures_can_be_shown_as_the_judge_sees_them_and_from_near(judged, show: Callable[..., AppTest]):
+    page = finished(show("compare", **{"class": "tree", "n": "1"}))
+
+    def shown(key: str, value: str) -> dict[str, str]:
+        """What each method's picture is, by its title."""
+        next(c for c in page.segmented_control if c.key == key).set_value(value).run()
+        assert not page.exception
+        images = [image.proto.imgs[0] for image in page.get("image")]
+        return {i.alt.split(":")[0]: i.url for i in images if ":" in i.alt}
+
+    views = [shown("same.what", "Picture"), shown("same.what", "Segmentation"), shown("same.what", "Difference"),
+             shown("same.near", "Hole")]
+    for name in compare.methods():
+        assert len({view[compare.title(name)] for view in views}) == 4, f"every view of {name} is another picture"
+
+
+def test_result_made_elsewhere_becomes_a_column_with_its_minutes(judged, show: Callable[..., AppTest]):
+    page = finished(show("compare", **{"class": "tree", "n": "1"}))
+    seed = int(next(n for n in page.number_input if n.label == "Picture (seed)").value)
+    before = compare.plain(zoo.load("toy"), seed)
+    next(n for n in page.number_input if n.key == "same.own.minutes").set_value(7.5)
+    uploader = next(u for u in page.get("file_uploader") if u.key == "same.own")
+    uploader.set_value(("mine.png", encode(before), "image/png")).run()
+    assert not page.exception
+    told = words(page)
+    assert "7.5 min of a person" in told
+    assert "**Photoshop**" in told
+    uploader = next(u for u in page.get("file_uploader") if u.key == "same.own")
+    uploader.set_value(("mine.png", encode(before[:-1]), "image/png")).run()
+    assert "save it at the picture's size" in words(page)
+
+
 def test_drawn_mask_asks_to_be_drawn_first(judged, show: Callable[..., AppTest]):
     page = show("compare", mask="Drawn")
     assert "paint over what should go" in words(page)
@@ -168,6 +234,26 @@ def test_reports_table_names_its_gaps_until_it_is_measured(judged, show: Callabl
     assert "has not been measured" in words(page)
     assert list(page.table[0].value.columns)[0] == "Photoshop (report, 2019)"
     assert "Time: a person" in page.table[0].value.index
+
+
+def test_reports_table_is_filled_by_what_was_measured(judged, show: Callable[..., AppTest]):
+    from core import removals
+    from pages.parts import state
+    from tests.test_removals import run
+
+    found = run(store=state.store())
+    page = show("compare", tab="The report's table")
+    assert not page.exception
+    table = page.table[0].value
+    assert table.loc[evidence.EFFECT, compare.title(compare.GAN)] == "100 %"
+    for name in (compare.GAN, "telea"):
+        cell = table.loc[evidence.EFFECT, compare.title(name)]
+        assert cell.startswith(f"{found.interval(name, 'removal').median:.0f}")
+        assert table.loc[evidence.COMPUTING, compare.title(name)].endswith(" s")
+    assert table.loc["Time: once", compare.title(compare.GAN)].startswith("training (hours), dissection")
+    assert {"Can add things", "Needs a mask", "Any photo", "Drawback"} <= set(table.index)
+    assert "removes 100 % of what the judge saw" in words(page)
+    assert removals.load(state.store(), "toy", generator="other") is None
 
 
 # --- masks drawn by hand ----------------------------------------------------------------------------------------------------
@@ -266,10 +352,12 @@ def test_own_results_minutes_are_shown_as_a_persons():
     shown = board()
     mine = compare.own_answer(shown.question, shown.question.before, 6, "Photoshop")
     assert answers.under(mine).startswith("6 min of a person")
+    told = answers.csv_of(shown.plus(mine)).splitlines()[-1].split(",")
+    assert told[:4] == [compare.OWN, "", "", "6"], "its computing time is not known"
 
 
 def test_every_method_has_a_drawback_in_the_table():
-    assert set(evidence.DRAWBACKS) == set(compare.methods())
+    assert set(evidence.DRAWBACKS) == {*compare.methods(), *inpaint.REGISTRY}
 
 
 def test_mask_file_round_trip():
