@@ -143,7 +143,7 @@ def test_running_comparison_shows_what_is_there_and_can_be_cancelled(judged, sho
 
     monkeypatch.setattr(methods, "fill_hole", held)
     try:
-        page = show("compare", **{"class": "tree", "n": "1"})
+        page = show("compare", **{"class": "tree", "n": "3"})
         while len(calls) < 2 and any(j.active for j in kept.comparisons.list()):
             time.sleep(0.02)
         page.run()
