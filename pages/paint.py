@@ -421,14 +421,19 @@ def act_on_step() -> None:
         change_step(int(index), act)
 
 
-def change_step(index: int, act: str) -> None:
+def change_step(index: int, act: str, strength: float = 1.0) -> None:
     def make(e: Easel) -> Easel:
         if act == "delete":
             return easel.step(e, e.now.without(index))
         if act == "hide":
             return easel.step(e, e.now.change(index, hidden=not e.now.strokes[index].hidden))
-        return easel.step(e, e.now.change(index, strength=float(state.get("paint_step_strength"))))
+        return easel.step(e, e.now.change(index, strength=strength))
     change(make)
+
+
+def change_strength(index: int, key: str) -> None:
+    if (strength := state.chosen("paint_step_strength", key)) is not None:
+        change_step(index, "strength", float(strength))
 
 
 def history(before: np.ndarray) -> None:
@@ -453,9 +458,9 @@ def history(before: np.ndarray) -> None:
     cards.row(items, "paint_history", label="Strokes, oldest first", side=96, on_pick=pick_step, on_act=act_on_step)
     if chosen is not None:
         s = painting.strokes[chosen]
-        state.put("paint_step_strength", s.strength)
-        st.slider(f"Strength of stroke {chosen + 1}, {s.mode} {s.brush}", 0.0, 1.0, step=0.01, key="paint_step_strength",
-                  width=360, on_change=change_step, args=(chosen, "strength"))
+        key = state.key_showing("paint_step_strength", s.strength)
+        st.slider(f"Strength of stroke {chosen + 1}, {s.mode} {s.brush}", 0.0, 1.0, s.strength, 0.01, key=key, width=360,
+                  on_change=change_strength, args=(chosen, key))
 
 
 # --- below: pictures, other seeds, all brushes, saving ------------------------------------------------------------------------
@@ -475,8 +480,8 @@ def pick_other() -> None:
         use_seed(int(picked), strokes=True)
 
 
-def typed_seed() -> None:
-    if (value := state.get("paint_seed")) is not None:
+def typed_seed(key: str) -> None:
+    if (value := state.chosen("paint_seed", key)) is not None:
         use_seed(int(value))
 
 
@@ -496,8 +501,8 @@ def pictures_section(d: Dissection | None) -> None:
              for seed in starting_seeds(d)]
     cards.row(items, "paint_seeds", label="Good pictures to begin with", side=112, on_pick=pick_seed)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        state.put("paint_seed", painting.seed)
-        st.number_input("Seed", 0, 2**32 - 1, step=1, key="paint_seed", on_change=typed_seed, width=220)
+        key = state.key_showing("paint_seed", painting.seed)
+        st.number_input("Seed", 0, MAX_SEED, painting.seed, 1, key=key, on_change=typed_seed, args=(key,), width=220)
         st.button("Random picture", icon=":material/casino:", key="paint_random",
                   on_click=lambda: use_seed(random.randrange(100_000)))
     st.caption("Another picture starts without strokes; Undo brings the painting back.")

@@ -100,7 +100,7 @@ def device_line(place: Any) -> None:
     card = zoo.card(state.model())
     info = next((i for i in card.layers if i.name == state.layer()), None)
     size = f"{info.name}: {info.units} units of {info.size[0]} × {info.size[1]}. " if info else ""
-    place.caption(f"{escape(card.title)}. {size}" + (f"Generator on {where}." if where else "Generator not loaded yet."))
+    place.caption(f"{escape(card.title)}. {size}" + (f"Generator on {where}." if where else ""))
 
 
 def caption(*, model: str = "", layer: str = "", seeds: object = "", **settings: object) -> None:

@@ -49,6 +49,24 @@ def set_once(key: str, value: Any) -> None:
     st.session_state.setdefault(key, value)
 
 
+def key_showing(name: str, value: Any) -> str:
+    """The key of a widget that shows `value` (pass it as its first value), which also changes without that widget: then another key.
+
+    Were the new value put under the old key, whatever the browser sends before it has seen that, such as the canvas's answer to the
+    same change, would bring the old value back as if the visitor had chosen it. `chosen` tells the one from the other.
+    """
+    turn = get(f"{name}.turn", 0)
+    if get(f"{name}.{turn}", value) != value:
+        turn += 1
+        put(f"{name}.turn", turn)
+    return f"{name}.{turn}"
+
+
+def chosen(name: str, key: str) -> Any:
+    """In the callback of a widget of `key_showing`: what the visitor chose; None when the widget is no longer the one shown."""
+    return get(key) if key == f"{name}.{get(f'{name}.turn', 0)}" else None
+
+
 # --- model and layer (sidebar) ----------------------------------------------------------------------------------------------
 def model() -> str:
     """Name of the model chosen in the sidebar."""

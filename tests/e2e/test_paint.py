@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from core import segment, zoo
-from core.paint import Painting, Stroke, from_link, mask_of, to_link
+from core.paint import Painting, Stroke, from_link, mask_of, pair, to_link
 from tests.e2e.helpers import ROOT, WAIT_MS, query, settled, stroke, visit
 from tests.e2e.visitor import Visitor
 
@@ -323,3 +323,117 @@ def test_a_phone_paints_with_a_finger(page: Page, server: str) -> None:
     expect(page.locator(".wipe .stage.peek")).to_be_visible()
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     expect(page.locator(".wipe .stage.peek")).to_have_count(0)
+
+
+def test_every_shape_is_drawn_with_the_mouse(page: Page, server: str) -> None:
+    open_page(page, server, "/paint?seed=14")
+
+    def take(tool: str) -> None:
+        page.get_by_role("radio", name=f"{tool} icon").click()
+        settled(page)
+        still(page)
+
+    def corners(*points: tuple[float, float]) -> None:
+        box = page.locator("canvas.upper-canvas").bounding_box()
+        assert box is not None
+        for x, y in points:
+            page.mouse.click(box["x"] + x, box["y"] + y)
+
+    paint(page, TOP)
+    take("horizontal_rule")
+    paint(page, [(60, 120), (300, 144)])
+    take("rectangle")
+    paint(page, [(78, 198), (162, 258)])
+    take("pentagon")
+    after_change(page, lambda: corners((198, 198), (300, 210), (258, 300), (198, 198)))
+    strokes = painting(page).strokes
+    assert [s.shape for s in strokes] == ["free", "line", "rect", "polygon"]
+    scale = 384 / 64
+    for stroke_made, points in zip(strokes[1:], ([(60, 120), (300, 144)], [(78, 198), (162, 258)],
+                                                 [(198, 198), (300, 210), (258, 300)]), strict=True):
+        np.testing.assert_allclose(stroke_made.points, np.asarray(points) / scale, atol=0.5)
+
+
+def test_downloads_hold_the_pictures_and_a_document_that_opens_again(page: Page, server: str) -> None:
+    def downloaded(name: str) -> bytes:
+        with page.expect_download() as sent:
+            page.get_by_role("button", name=name, exact=True).click()
+        return Path(sent.value.path()).read_bytes()
+
+    open_page(page, server, "/paint?seed=15")
+    paint(page, TOP)
+    page.get_by_text("Remove", exact=True).click()
+    settled(page)
+    made = paint(page, LOW)
+    page.get_by_role("tab", name="Save and share").click()
+    settled(page)
+    before, after, document = pixels(page, "before"), pixels(page), downloaded("Painting (JSON)")
+    assert (before != after).any()
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(downloaded("Picture")))), after)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(downloaded("Before and after")))), pair(before, after))
+    assert Painting.from_json(document).strokes == painting(page).strokes
+
+    open_page(page, server, "/paint?seed=3")
+    page.get_by_role("tab", name="Save and share").click()
+    settled(page)
+    file = {"name": "mine.json", "mimeType": "application/json", "buffer": document}
+    assert after_change(page, lambda: page.locator("input[type=file]").set_input_files(file)) == made
+    assert cards(page) == ["1 + tree", "2 − tree"]
+
+
+def test_another_picture_is_picked_drawn_by_lot_or_typed_and_undo_brings_the_painting_back(page: Page, server: str) -> None:
+    open_page(page, server, "/paint?seed=5")
+    made = paint(page, TOP)
+    picked = page.locator("[aria-label='Good pictures to begin with'] .card").nth(3)
+    seed = picked.locator(".text").inner_text()
+    after_change(page, picked.locator("img").click)
+    assert query(page)["seed"] == [seed]
+    assert cards(page) == []
+    after_change(page, page.get_by_role("button", name="Random picture").click)
+    assert query(page)["seed"] != [seed]
+    field = page.get_by_label("Seed", exact=True)
+    field.fill("31")
+    after_change(page, lambda: field.press("Enter"))
+    assert query(page)["seed"] == ["31"]
+    for _ in range(3):
+        last = after_change(page, own(page, "undo").click)
+    assert last == made
+    assert cards(page) == ["1 + tree"]
+
+
+def test_units_chosen_on_causes_are_a_brush_here(page: Page, server: str) -> None:
+    visit(page, f"{server}/causes", "Causes")
+    page.get_by_role("button", name="to the basket").click()
+    expect(page.get_by_text("are in the basket")).to_be_visible()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Paint").click()
+    mine = page.locator("[aria-label=Brushes] .card").filter(has_text=" units")
+    expect(mine).to_have_count(1)
+    page.locator("canvas.upper-canvas").wait_for()
+    settled(page)
+    name, count = mine.inner_text().strip().rsplit(" · ", 1)
+    mine.click()
+    settled(page)
+    paint(page, LOW)
+    document = painting(page)
+    assert document.strokes[0].brush == document.sets[0].name == name
+    assert f"{len(document.sets[0].units)} units" == count
+    expect(page.get_by_text("units ranked by hand")).to_be_visible()
+
+
+def test_the_strength_of_a_step_is_changed_and_undone_for_good(page: Page, server: str) -> None:
+    open_page(page, server, "/paint?seed=16")
+    paint(page, TOP)
+    made = paint(page, LOW)
+    page.locator("[aria-label='Strokes, oldest first'] .card").first.locator("img").click()
+    thumb = page.get_by_role("slider", name="Strength of stroke 1")
+    thumb.focus()
+    for strength in (0.99, 0.98):
+        after_change(page, lambda: page.keyboard.press("ArrowLeft"))
+        assert [s.strength for s in painting(page).strokes] == [strength, 1.0]
+    after_change(page, own(page, "undo").click)
+    assert after_change(page, own(page, "undo").click) == made
+    page.wait_for_timeout(1500)  # what the canvas answers to that is no choice of the visitor's
+    settled(page)
+    assert digest(page) == made
+    assert [s.strength for s in painting(page).strokes] == [1.0, 1.0]
+    assert len(cards(page)) == 2

@@ -76,7 +76,7 @@ def test_the_strength_of_one_step_can_be_changed(dissected: None, show: Show) ->
     page = with_stroke(with_stroke(show("paint")), PLACE)
     page.session_state["paint.step"] = 0
     page.run()
-    page.slider(key="paint_step_strength").set_value(0.3).run()
+    page.slider(key="paint_step_strength.0").set_value(0.3).run()
     assert [s.strength for s in at_easel(page).now.strokes] == [0.3, 1.0]
     page.button(key="paint_undo").click().run()
     assert [s.strength for s in at_easel(page).now.strokes] == [1.0, 1.0]
@@ -161,7 +161,7 @@ def test_a_layer_that_is_not_dissected_says_so(toy: None, show: Show) -> None:
 
 def test_another_picture_is_a_step_and_its_number_may_be_typed(dissected: None, show: Show) -> None:
     page = with_stroke(show("paint"))
-    page.number_input(key="paint_seed").set_value(31).run()
+    page.number_input(key="paint_seed.0").set_value(31).run()
     assert (at_easel(page).now.seed, at_easel(page).now.strokes) == (31, ())
     page.button(key="paint_undo").click().run()
     assert at_easel(page).now.strokes == (PLACE,)
