@@ -370,11 +370,11 @@ def as_text(benchmark: Benchmark) -> str:
              f"[95 % over pictures]; time: median of {RUNS} runs after a warm-up, on every third hole; {benchmark.machine}", ""]
     for bin, (low, high) in [(-1, (0.01, 0.40)), *enumerate(BINS)]:
         lines.append(f"holes of {low:.0%} to {high:.0%} of the picture")
-        lines.append(f"{'':<15}" + "".join(f"{k:>22}" for k in shown))
+        lines.append(f"{'':<15}" + "".join(f"  {k:>20}" for k in shown))
         tables = {k: summary(benchmark, k, bin=bin) for k in shown}
         for name in benchmark.plan.methods:
             cells = [_cell(tables[k].get(name)) for k in shown]
-            lines.append(f"{name:<15}" + "".join(f"{c:>22}" for c in cells))
+            lines.append(f"{name:<15}" + "".join(f"  {c:>20}" for c in cells))
         lines.append("")
     for metric in ("hole_ssim", "texture"):
         won = wins(benchmark, metric)

@@ -243,10 +243,10 @@ def as_text(found: Removals) -> str:
     lines = [f"{len(found.seeds)} holes ({', '.join(study.labels)}) in {study.seeds} pictures of {study.model}, "
              f"{study.units} units of {study.layer}; median [95 % over seeds]; time: median of {RUNS} runs after a warm-up, on every "
              f"{EVERY}th seed; {found.machine}", "",
-             f"{'':<15}" + "".join(f"{k:>21}" for k in shown)]
+             f"{'':<15}" + "".join(f"  {k:>20}" for k in shown)]
     for name in study.names:
         cells = [found.interval(name, k) for k in shown]
-        lines.append(f"{name:<15}" + "".join(f"{_cell(c):>21}" for c in cells))
+        lines.append(f"{name:<15}" + "".join(f"  {_cell(c):>20}" for c in cells))
     lines += ["", f"realism: kernel distance to pictures without the class, by the judge's features (told from {REALISTIC} holes a class)"]
     for number, label in enumerate(study.labels):
         told = [f"{name} {x:.3g}" for name, x in zip(study.names, found.realism[:, number], strict=True) if np.isfinite(x)]

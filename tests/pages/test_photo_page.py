@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.invert import bring
+from core.invert import bring, descent
 from core.jobs import Jobs
 from pages.parts import state
 
@@ -53,16 +53,16 @@ def test_a_scene_is_brought_in_and_can_be_edited(dissected: None, show: Callable
 def test_the_search_for_a_start_shows_how_far_it_is_and_can_be_stopped(dissected: None, show: Callable[..., AppTest], jobs: Jobs,
                                                                        monkeypatch: pytest.MonkeyPatch):
     """A generator of seconds a picture, and no encoder: the page is there at once, and so is a way out."""
-    from core.zoo import batch
+    plain, on = descent._search, threading.Event()
 
-    plain, on = batch.parts, threading.Event()
+    def slow(generator, goal, seed, stage):
+        def told(done: int, note: str) -> None:
+            stage(done, note)
+            if done:
+                on.wait(60)
+        return plain(generator, goal, seed, told)
 
-    def slow(*given):
-        for done in plain(*given):
-            yield done
-            on.wait(60)
-
-    monkeypatch.setattr(batch, "parts", slow)
+    monkeypatch.setattr(descent, "_search", slow)
     page = show("photo", steps="50")
     assert not page.exception
     job = jobs.list()[0]
