@@ -272,15 +272,17 @@ def _levels(keeper: Keeper, source: Source, request: Request, labels: tuple[Labe
                     partial(report, done, len(request.level_seeds) + len(request.seeds), "choosing thresholds"))
 
     for i, seeds in _batches(request.level_seeds, source.batch, kept.done):
+        for finder in finders.values():  # before the next batch, also in a run that goes on: levels depend on what is held back
+            while finder.full:
+                finder.settle()
+                step(i)
         batch = keeper.batch(seeds)
         level_batch(finders, batch.acts, label_map(batch.segs, labels, request.grid), len(labels), request.grid, request.padding)
         step(i + len(seeds))
-        for finder in finders.values():
-            if finder.full:
-                finder.settle()
-                step(i + len(seeds))
     found = {}
     for layer, finder in finders.items():
+        while finder.settle():
+            step(len(request.level_seeds))
         found[layer] = finder.finish()
         step(len(request.level_seeds))
     return found

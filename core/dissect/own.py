@@ -46,7 +46,7 @@ def dissect_activations(acts: np.ndarray, segs: np.ndarray, labels: Sequence[Lab
     maps = [label_map(segs[part], labels, grid, condition) for part in parts]
     for x, mapped in zip(tensors, maps, strict=True):
         level_batch({layer: finder}, {layer: x}, mapped, len(labels), grid, padding)
-        if finder.full:
+        while finder.full:
             finder.settle()
     measure = Measure(layer, units, size, grid, padding, finder.finish(), labels, condition=condition, top=top)
     for part, x, mapped in zip(parts, tensors, maps, strict=True):

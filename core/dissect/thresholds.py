@@ -5,6 +5,7 @@
 """
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,7 +68,7 @@ class LevelFinder:
         raw = resampling(size, size, "border")
         self._level = _Top(units, images, quantile, raw if quantile_of == "raw" else self._to)
         self._q99 = _Top(units, images, 0.01, raw)
-        self._waiting: list[tuple[Tensor, LabelMap]] = []
+        self._waiting: deque[tuple[Tensor, LabelMap]] = deque()
         self._hold = max(KEEP_IMAGES, KEEP_BYTES // (4 * units * size[0] * size[1]))
         self._counts: CrossCounts | None = None
         self._open = True  # maps are still held back
@@ -88,13 +89,19 @@ class LevelFinder:
 
     @property
     def full(self) -> bool:
-        """Enough maps are held back: it is time to `settle`."""
-        return self._open and sum(len(a) for a, _ in self._waiting) >= self._hold
+        """Enough maps are held back, or the levels are chosen and some are not counted yet: it is time to `settle`."""
+        return bool(self._waiting) and (not self._open or sum(len(a) for a, _ in self._waiting) >= self._hold)
 
-    def settle(self) -> None:
-        """Chooses the candidate levels from the maps held back, which are then counted and let go."""
+    def settle(self) -> bool:
+        """One step: chooses the candidate levels from the maps held back; then counts these, a batch a call, and lets them go.
+        False when there is nothing left to do."""
+        if not self._waiting:
+            return False
         if self._open:
             self._choose()
+        else:
+            self._count(*self._waiting.popleft())
+        return True
 
     def state(self) -> dict[str, np.ndarray]:
         """What a checkpoint keeps."""
@@ -102,9 +109,11 @@ class LevelFinder:
 
         out = {"channel_pixels": self._channel_pixels} | _under("level", self._level.state()) | _under("q99", self._q99.state()) \
             | _under("means", self._means.state())
-        if self._open:
+        if self._waiting:
             held = joined([labels for _, labels in self._waiting])
-            return out | _under("held", vars(held)) | {"held/acts": torch.cat([a for a, _ in self._waiting]).cpu().numpy()}
+            out |= _under("held", vars(held)) | {"held/acts": torch.cat([a for a, _ in self._waiting]).cpu().numpy()}
+        if self._open:
+            return out
         out |= {"edges": self._histogram.edges, "hist": self._histogram.counts, "cell_low": self._by.low, "cell_scale": self._by.scale}
         return out if self._counts is None else out | {"grid": self._counts.levels} | _under("counts", self._counts.state())
 
@@ -116,9 +125,10 @@ class LevelFinder:
         for name, part in (("level", self._level), ("q99", self._q99), ("means", self._means)):
             part.restore(_below(name, state))
         self._open = "edges" not in state
+        held = _below("held", state)
+        if held:
+            self._waiting.append((torch.from_numpy(held.pop("acts")).to(device), LabelMap(**held)))
         if self._open:
-            held = _below("held", state)
-            self._waiting = [(torch.from_numpy(held.pop("acts")).to(device), LabelMap(**held))]
             return
         self._histogram = Histogram(state["edges"])
         self._histogram.counts[...] = state["hist"]
@@ -129,7 +139,8 @@ class LevelFinder:
 
     def finish(self) -> Levels:
         """Raises nothing; one image at least must have been seen."""
-        self.settle()
+        while self.settle():
+            pass
         quantile = self._level.top(self._quantile)
         if self._counts is None:
             pair = np.repeat(quantile[:, None], len(self._labels), 1)
@@ -165,9 +176,6 @@ class LevelFinder:
         pad = np.where(high > low, np.float32(0), np.float32(0.5))
         self._histogram = Histogram(edges_of(np.stack([low - pad, high + pad], 1), HIST_BINS))
         self._open = False
-        for acts, labels in self._waiting:
-            self._count(acts, labels)
-        self._waiting.clear()
 
     def _count(self, acts: Tensor, labels: LabelMap) -> None:
         self._histogram.add(acts)

@@ -211,6 +211,34 @@ def test_a_run_cancelled_while_it_chooses_levels_goes_on_from_its_last_batch(
                 np.testing.assert_array_equal(value, getattr(resumed[layer], name), err_msg=name)
 
 
+def test_a_run_can_be_cancelled_at_every_report_and_ends_bit_for_bit_equal(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also between the steps in which the maps held back are counted."""
+    from core.dissect import thresholds
+
+    monkeypatch.setattr(thresholds, "KEEP_BYTES", 1)  # eight images are held back
+    want, reports = run(["layer1"])["layer1"], []
+    run(["layer1"], report=lambda done, total, note="": reports.append(done))
+    assert reports.count(8) > 2  # a batch, the choice of levels, and each batch held back
+
+    for k in range(reports.index(12)):
+        calls = 0
+
+        def cancelling(done: int, total: int, note: str = "", k: int = k) -> None:
+            nonlocal calls
+            calls += 1
+            if calls > k:
+                raise JobCancelled("cancelled")
+
+        with pytest.raises(JobCancelled):
+            run(["layer1"], store=store, report=cancelling)
+        resumed = run(["layer1"], store=store)["layer1"]
+        for name, value in [*vars(want).items(), ("bins", want.counts.bins)]:
+            if isinstance(value, np.ndarray):
+                np.testing.assert_array_equal(value, getattr(resumed.counts if name == "bins" else resumed, name), err_msg=f"{k} {name}")
+        for entry in store.list():
+            store.delete(entry.key)
+
+
 def test_a_damaged_checkpoint_is_named_and_the_run_starts_anew(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     def stop(done: int, total: int, note: str = "") -> None:
         if done > 40:
