@@ -24,6 +24,8 @@ from tests.e2e.helpers import ROOT, WAIT_MS, query, settled, stroke, visit
 from tests.e2e.visitor import Visitor
 
 MODEL = "scenes"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True,
+         "user_agent": "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/150 Mobile"}
 
 TOP, MIDDLE, LOW = [(60, 60), (200, 90)], [(100, 180), (260, 200)], [(60, 300), (300, 330)]
 
@@ -285,9 +287,7 @@ def test_a_real_stroke_of_the_tree_brush_makes_trees_for_the_judge(page: Page, s
     assert np.mean(gains) > 0, gains
 
 
-@pytest.mark.parametrize("page", [{"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True,
-                                   "user_agent": "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/150 Mobile"}],
-                         indirect=True)
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
 def test_a_phone_paints_with_a_finger(page: Page, server: str) -> None:
     open_page(page, server, "/paint?seed=9")
     canvas = page.locator("canvas.upper-canvas")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from core.benchmark import picture
 from core.image import encode
 from tests.e2e.helpers import WAIT_MS, settled, stroke, visit
-from tests.e2e.test_paint import TOP, after_change, cards, open_page, own, paint, painting, still, wait_until
+from tests.e2e.test_paint import PHONE, TOP, after_change, cards, open_page, own, paint, painting, still, wait_until
 
 # the component itself sends a stroke 200 ms after the pen is lifted: here that never comes
 NEVER = "const wait = window.setTimeout; window.setTimeout = (f, ms, ...more) => wait(f, ms === 200 ? 1e9 : ms, ...more);"
@@ -89,3 +89,40 @@ def test_stroke_stays_whole_when_the_canvas_is_loaded_while_the_pen_is_down(serv
     step = box["width"] / 64
     assert min(xs) == pytest.approx(60 / step, abs=1.5)
     assert max(xs) == pytest.approx(260 / step, abs=1.5)
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_finger_on_a_canvas_that_is_loaded_meanwhile_draws_a_whole_stroke(server: str, page: Page) -> None:
+    open_page(page, server, "/paint?seed=17")
+    finger = page.context.new_cdp_session(page)
+    box = page.locator("canvas.upper-canvas").bounding_box()
+    assert box is not None
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        spots = [{"x": box["x"] + x, "y": box["y"] + y} for x, y in points]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": spots})
+
+    def draw(meanwhile: Callable[[], None]) -> None:
+        touch("touchStart", (50, 150))
+        for x in range(60, 150, 10):
+            touch("touchMove", (x, 150))
+        meanwhile()
+        for x in range(150, 241, 10):
+            touch("touchMove", (x, 150))
+        touch("touchEnd")
+
+    after_change(page, lambda: draw(lambda: None))
+    assert len(cards(page)) == 1
+    undo = own(page, "undo")  # above the canvas: both are on the screen
+    expect(undo).to_be_in_viewport()
+
+    def undo_and_draw_at_once() -> None:
+        undo.dispatch_event("click")  # a tap would take longer than the answer does
+        draw(lambda: wait_until(page, lambda: not cards(page), "the undo has come"))
+    after_change(page, undo_and_draw_at_once)
+    wait_until(page, lambda: len(cards(page)) == 1, "the stroke that was drawn meanwhile")
+    settled(page)
+    xs = [x for x, _ in painting(page).strokes[0].points]
+    step = box["width"] / 64
+    assert min(xs) == pytest.approx(50 / step, abs=1.5)
+    assert max(xs) == pytest.approx(240 / step, abs=1.5)
