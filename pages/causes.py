@@ -133,7 +133,9 @@ def scatter(d: Dissection, ranking: Ranking, single: Single | None) -> None:
     label, effect = ranking.label, single_effect(single, ranking.label)
     kinds = {"single effect": effect, "α (ACE)": ranking.score if ranking.kind == "ace" else None}
     known = [name for name, values in kinds.items() if values is not None]
-    kind = st.segmented_control("Effect", known, default=known[0], required=True, key="effect", label_visibility="collapsed")
+    kind = known[0]
+    if len(known) > 1:
+        kind = st.segmented_control("Effect", known, default=kind, required=True, key="effect", label_visibility="collapsed")
     values = kinds[kind]
     title = "share of the class that vanishes, alone" if kind == "single effect" else "α"
     iou = d.iou[:, d.column(label)]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from core import zoo
+from core.causal.presets import PRESETS
 from core.errors import BadInput, StoreError, UnknownName
 from core.segment import Label
 from core.store import Run, Saved, Store
@@ -84,9 +85,10 @@ def load_single(store: Store, model: str, layer: str, *, fingerprint: str | None
 
 def load_ranking(store: Store, model: str, layer: str, label: str, kind: Kind = "ace", *, preset: str | None = None,
                  fingerprint: str | None = None) -> Ranking | None:
-    """The newest stored ranking of a layer's units for a label, or None. kind "ace" (of any preset, or of one), "single", or
+    """The newest stored ranking of a layer's units for a label, or None. kind "ace" (of this preset, or of the first of PRESETS that was
 
-    "iou" (read from the newest stored dissection). No torch.
+    learned, so that an experiment with other constants changes no brush), "single", or "iou" (read from the newest stored dissection).
+    No torch.
     """
     if kind == "iou":
         from core import dissect
@@ -97,9 +99,11 @@ def load_ranking(store: Store, model: str, layer: str, label: str, kind: Kind = 
         single = load_single(store, model, layer, fingerprint=fingerprint)
         known = single is not None and any(x.name == label and single.before[x.id] for x in single.labels[1:])
         return single.ranking(label) if single is not None and known else None
-    params = {"layer": layer, "label": label, **({"preset": preset} if preset else {})}
-    saved = newest(store, "ace", model, fingerprint=fingerprint, **params)
-    return ace_ranking(saved) if saved else None
+    for name in [preset] if preset else PRESETS:
+        saved = newest(store, "ace", model, fingerprint=fingerprint, layer=layer, label=label, preset=name)
+        if saved is not None:
+            return ace_ranking(saved)
+    return None
 
 
 def load_values(store: Store, ranking: Ranking) -> np.ndarray | None:

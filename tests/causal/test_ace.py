@@ -186,6 +186,22 @@ def test_a_stored_ranking_is_read_back_for_the_same_weights_only(
     assert causal.load_ranking(store, "toy", "layer1", "sky", "ace", fingerprint=generator.fingerprint) is None
 
 
+def test_a_ranking_with_other_constants_takes_no_brush_over(
+        generator: toys.ToyGenerator, segmenter: toys.ToySegmenter, store: Store) -> None:
+    usual = replace(SMALL, steps=2)
+    other = replace(PRESETS["code"], pool=48, train=16, evaluate=4, steps=2)
+
+    def found(**which: str) -> str | None:
+        ranking = causal.load_ranking(store, "toy", "layer1", "door", "ace", fingerprint=generator.fingerprint, **which)  # type: ignore[arg-type]
+        return str(ranking.run.params["preset"]) if ranking is not None else None
+
+    ace(generator, segmenter, "layer1", "door", iou(DOOR=0.5), setting=other, store=store)
+    assert found() == "code"                                          # better than none
+    ace(generator, segmenter, "layer1", "door", iou(DOOR=0.5), setting=usual, store=store)
+    ace(generator, segmenter, "layer1", "door", iou(DOOR=0.6), setting=other, store=store)
+    assert (found(), found(preset="code")) == ("quick", "code")
+
+
 def test_wrong_requests_are_named(generator: toys.ToyGenerator, segmenter: toys.ToySegmenter) -> None:
     with pytest.raises(UnknownName, match="cathedral"):
         ace(generator, segmenter, "layer1", "cathedral", iou(), setting=SMALL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from core import artifacts, causal, zoo
-from core.causal import COUNTS, MARKED, Curves, figures
+from core.causal import COUNTS, MARKED, figures
 from core.causal.results import RANDOM
 from core.scenes import BRUSHES
 from core.store import Store
@@ -37,8 +37,7 @@ def test_every_brush_class_has_a_ranking_curves_and_a_context_table(store: Store
 
 @pytest.mark.parametrize("mode", ["remove", "insert"])
 def test_the_figure_says_how_many_pictures_and_seeds_and_marks_20_units(store: Store, mode: str) -> None:
-    curves = causal.load_curves(store, MODEL, LAYER, "tree")
-    assert isinstance(curves, Curves)
+    curves = causal.by_preset(store, MODEL, LAYER, "tree")["quick"][1]
     figure = figures.curves_figure(curves, mode)  # type: ignore[arg-type]
     said = figure.layout.xaxis.title.text
     assert f"{len(curves.seeds)} pictures, seeds {curves.seeds[0]} to" in said
@@ -53,8 +52,7 @@ def test_the_figure_says_how_many_pictures_and_seeds_and_marks_20_units(store: S
 
 def test_units_by_causal_effect_remove_more_than_random_ones_of_every_brush_class(store: Store) -> None:
     for label in BRUSHES:
-        curves = causal.load_curves(store, MODEL, LAYER, label)
-        assert curves is not None
+        curves = causal.by_preset(store, MODEL, LAYER, label)["quick"][1]
         at = curves.counts.index(MARKED)
         assert curves.area_left("ace").hi[at] < curves.area_left(RANDOM).lo[at]
 
