@@ -319,14 +319,14 @@ def verdict(found: Inversion, why: str) -> None:
     value = invert.reading(found.target, found.start)
     inside = domain.verdict(value) == "in domain"
     scenes, others = domain.wrong
-    sentence = (f"the encoder alone explains {max(0.0, value):.0%} of this picture; the line between scenes and other "
+    sentence = (f"the encoder alone explains {max(0.0, value):.0%} of this picture's detail; the line between scenes and other "
                 f"photographs lies at {domain.threshold:.0%} (dotted), with {scenes} of {len(domain.inside)} scenes and {others} of "
                 f"{len(domain.outside)} photographs on the wrong side.")
     if inside:
         st.success(f"**In domain**: {sentence}", icon=":material/check_circle:")
     else:
         st.warning(f"**Out of domain**: {sentence} {OFF_DOMAIN}", icon=":material/report:")
-    figure = charts.base("share explained by the encoder alone", "pictures", height=230)
+    figure = charts.base("share of detail explained by the encoder alone", "pictures", height=230)
     bins = {"start": -0.5, "end": 1.0, "size": 0.05}
     for name, values, colour in ((f"{len(domain.inside)} held-out scenes", domain.inside, charts.CATEGORY_COLOURS["part"]),
                                  (f"{len(domain.outside)} other photographs", domain.outside, charts.NEUTRAL)):
@@ -335,7 +335,7 @@ def verdict(found: Inversion, why: str) -> None:
     charts.mark(figure, domain.threshold, colour=charts.NEUTRAL, dash="dot")
     charts.mark(figure, max(-0.49, value), "this picture")
     charts.show(figure, "photo_domain",
-                alt=f"Share explained by the encoder: this picture {value:.2f}, threshold {domain.threshold:.2f}")
+                alt=f"Share of detail explained by the encoder: this picture {value:.2f}, threshold {domain.threshold:.2f}")
     figures = invert.load_quality(state.store(), state.model())
     if figures:
         st.caption("Median over held-out scenes: " + "; ".join(f.summary for f in figures) + ".")

@@ -153,7 +153,7 @@ REDRAWER = c.Redrawer(GENERATOR, OwnEncoder(), Domain((0.9, 0.8), (0.1, 0.2)))
 
 def test_photo_the_generator_can_redraw_is_in_domain_and_comes_back_as_it_was():
     found = answers(["telea", c.GAN_PHOTO], judge=None, redrawer=REDRAWER)[c.GAN_PHOTO]
-    assert found.note == "in domain: the encoder explains 100% of the photo, the line lies at 50%"
+    assert found.note == "in domain: the encoder explains 100% of the photo's detail, the line lies at 50%"
     assert np.abs(found.image.astype(int) - PICTURE).max() <= 1
 
 
@@ -163,7 +163,7 @@ def test_photo_the_generator_cannot_redraw_is_out_of_domain_and_changes_in_the_h
     hole[10:30, 8:40] = True
     question = c.Question(photo, hole, grow=0, feather=0)
     found = answers([c.GAN_PHOTO], question, judge=None, redrawer=REDRAWER)[c.GAN_PHOTO]
-    assert found.note.startswith("out of domain: the encoder explains 0% of the photo")
+    assert found.note.startswith("out of domain: the encoder explains 0% of the photo's detail")
     assert found.note.endswith("only the middle square is redrawn")
     changed = (found.image != photo).any(axis=2)
     assert not changed[~hole].any()

@@ -325,6 +325,15 @@ def test_the_reading_is_one_for_the_picture_itself_and_none_for_its_mean() -> No
     assert np.isfinite(reading(flat, photo))
 
 
+def test_the_reading_counts_detail_and_no_broad_areas_of_colour() -> None:
+    rows, columns = np.mgrid[:64, :64]
+    sky = np.repeat(np.where(rows < 32, 220, 60)[..., None], 3, 2).astype(np.uint8)
+    detailed = sky.copy()
+    detailed[(rows // 3 + columns // 3) % 2 == 0] -= 50
+    assert reading(detailed, sky) < 0.6
+    assert reading(detailed, detailed // 2 * 2) > 0.99
+
+
 def test_the_domain_threshold_splits_what_can_be_split() -> None:
     domain = Domain(inside=(0.8, 0.9, 0.95), outside=(0.1, 0.2, 0.4))
     assert 0.4 < domain.threshold < 0.8

@@ -130,7 +130,7 @@ def _redrawn(redrawer: Redrawer, question: Question, hole: Hole) -> _Made:
     raw = before.copy()
     raw[top:bottom, left:right] = pictures.resize(found.image, (bottom - top, right - left))
     value, domain = invert.reading(target, found.start), redrawer.domain
-    note = f"the encoder explains {max(0.0, value):.0%} of the photo"
+    note = f"the encoder explains {max(0.0, value):.0%} of the photo's detail"
     if domain is not None:
         note = f"{domain.verdict(value)}: {note}, the line lies at {domain.threshold:.0%}"
     if not middle[hole.inside].all():
