@@ -300,7 +300,8 @@ if not presets:
 setting = next(iter(presets))
 if len(presets) > 1:
     setting = st.segmented_control("Learned with the constants of", list(presets), default=setting, required=True, key="learned",
-                                   bind="query-params")
+                                   bind="query-params", help="quick: fewer pictures, larger places, the default. code: as in the "
+                                                             "published program. paper: as in the paper.")
 learned, curves = presets[setting]
 kinds = [title for title, kind in ORDERS.items() if kind in curves.orders]
 with two:
