@@ -61,9 +61,9 @@ def keep(new: Easel) -> None:
 
 
 def change(make: Callable[[Easel], Easel]) -> None:
-    """One change to the easel; what cannot be done is said on the page, and nothing is lost."""
+    """One change to the easel, after what the canvas sent along with it; what cannot be done is said, and nothing is lost."""
     try:
-        keep(make(here()))
+        keep(make(easel.up_to_date(here(), canvas.sent(f"paint_canvas_{state.model()}"))))
         state.put("paint.problem", "")
     except GanLabError as error:
         state.put("paint.problem", str(error))

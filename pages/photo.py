@@ -367,10 +367,14 @@ def keep(new: easel.Easel) -> None:
     state.put("photo.easel", (state.get("photo.easel")[0], new))
 
 
+def canvas_key(picture: str) -> str:
+    return f"photo_canvas_{picture[:12]}"
+
+
 def change(make: Callable[[easel.Easel], easel.Easel]) -> None:
-    """One change of the strokes; what cannot be done is said on the page, and nothing is lost."""
+    """One change of the strokes, after what the canvas sent along with it; what cannot be done is said, and nothing is lost."""
     try:
-        keep(make(here()))
+        keep(make(easel.up_to_date(here(), canvas.sent(canvas_key(state.get("photo.easel")[0][1])))))
         state.put("photo.trouble", "")
     except GanLabError as error:
         state.put("photo.trouble", str(error))
@@ -525,7 +529,7 @@ def studio(made: Brought, d: Dissection, name: str) -> None:
     keep(new)
     left, right = st.columns(2, gap="medium")
     with left:
-        key = f"photo_canvas_{made.run.params['picture'][:12]}"
+        key = canvas_key(made.run.params["picture"])
         canvas.draw(result.image, key=key, tool=tool, colour=colour, size=width, scale=new.scale, load=new.load,
                     on_change=lambda: change(lambda e: easel.arrived(e, canvas.sent(key))))
     with right:

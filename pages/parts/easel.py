@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -176,6 +177,16 @@ def arrived(easel: Easel, objects: object) -> Easel:
     if loaded and not (stale and len(before) > len(asked)):
         return _understood(replace(easel, waiting=None, shown=()), marks)
     return easel if stale else _push(easel, marks, easel.scale)  # neither: show the painting again
+
+
+def up_to_date(easel: Easel, sent: object) -> Easel:
+    """The easel with what the canvas sent in the same message as, say, a click on undo, whose callback may be called first.
+
+    What was understood before changes nothing; forged data neither: the canvas's own callback speaks about that.
+    """
+    with suppress(BadInput):
+        return arrived(easel, sent) if isinstance(sent, list) else easel
+    return easel
 
 
 def _understood(easel: Easel, marks: tuple[Mark, ...]) -> Easel:

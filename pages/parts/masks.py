@@ -125,6 +125,8 @@ def _receive(name: str, widget: str, scale: float) -> None:
 
 def _change(name: str, scale: float, kept: int) -> None:
     """Undo (kept = -1: all but the last mark) or clear (0)."""
+    if state.get(f"{name}.canvas") is not None:  # a stroke sent in the same message comes before
+        _receive(name, f"{name}.canvas", scale)
     sheet: Sheet = state.get(name)
     state.put(name, pushed(sheet, sheet.marks[:kept], scale))
 

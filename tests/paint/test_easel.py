@@ -336,3 +336,24 @@ def test_no_stroke_that_was_sent_is_ever_lost(actions: list[str]) -> None:
         browser.take(e)
         e = send(e, browser)
     assert xs(e.now)[:sent] == [float(n) for n in range(1, sent + 1)]
+
+
+def test_an_undo_called_before_the_stroke_that_was_sent_with_it_undoes_that_stroke() -> None:
+    e, browser = drawn(1)
+    e = browser.draw(e, TREE, 2)
+    e = easel.up_to_date(e, list(browser.objects))
+    e = easel.set_now(e, e.timeline.undo())
+    e = send(e, browser)  # the canvas's own callback, with the same drawing
+    assert xs(e.now) == [1]
+    assert e.timeline.can_redo
+    browser.take(e)
+    assert xs(send(e, browser).now) == [1]
+
+
+def test_what_was_sent_before_or_is_no_drawing_brings_nothing_up_to_date() -> None:
+    e, browser = drawn(1, 2)
+    assert easel.up_to_date(e, list(browser.objects)) == e
+    undone = easel.set_now(e, e.timeline.undo())
+    assert easel.up_to_date(undone, list(browser.objects)) == undone
+    for forged in (None, "x", [{"type": "Image"}], [1]):
+        assert easel.up_to_date(e, forged) == e
