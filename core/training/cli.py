@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -31,14 +31,15 @@ def main(threads: int | None) -> None:
 @click.option("--owner", type=click.Choice(["test", "world", "dissector", "judge", "gan"]), required=True)
 @click.option("--size", default=64, show_default=True)
 @click.option("--count", default=30_000, show_default=True)
+@click.option("--workers", default=1, show_default=True, help="Processes that paint.")
 @HOME_OPTION
-def scenes(owner: str, size: int, count: int, home: Path) -> None:
+def scenes(owner: str, size: int, count: int, workers: int, home: Path) -> None:
     """Paint a pool of scenes ahead of a training that reads it."""
     from core.training.pool import open_pool
 
     pool = open_pool(home, owner, size, count)
     while pool.ready < count:
-        pool.fill(pool.ready + 1024)
+        pool.fill(pool.ready + 8192, workers=workers)
         click.echo(f"{pool.ready} of {count} scenes painted in {pool.folder}")
 
 
@@ -75,6 +76,9 @@ def segmenter(which: Literal["dissector", "judge"], images: int, pool: int, lr: 
 @click.option("--picture-share", default=1.5, show_default=True,
               help="Weight of the picture critic relative to the feature heads.")
 @click.option("--r1", default=1.0, show_default=True, help="Weight of the picture critic's gradient penalty; less makes a sharper critic.")
+@click.option("--critic-width", default=1, show_default=True, help="Times the picture critic's channels; more where a GPU has time.")
+@click.option("--grow-images", default=6_000, show_default=True, help="Pictures from which critics learn first after a start.")
+@click.option("--ema-images", default=6_000, show_default=True, help="Half-life of the running average.")
 @click.option("--echo-share", default=1.0, show_default=True, help="Weight of the encoder's echo relative to the feature heads.")
 @click.option("--start", type=click.Path(path_type=Path, exists=True), default=None,
               help="Weights of this side, or half of it, to begin with where there is no checkpoint.")
@@ -85,16 +89,14 @@ def segmenter(which: Literal["dissector", "judge"], images: int, pool: int, lr: 
               help="Another dissector file than the bundled one.")
 @DEVICE_OPTION
 @HOME_OPTION
-def gan(size: str, images: int, pool: int, batch: int, lr: float, critic_lr: float, picture_share: float, r1: float,
-        echo_share: float, start: Path | None, seed: int, watch_every: int, compiled: bool, dissector: Path | None, device: str,
-        home: Path) -> None:
+def gan(size: str, start: Path | None, watch_every: int, compiled: bool, dissector: Path | None, device: str, home: Path,
+        **chosen: Any) -> None:
     """Train the generator; continues from the checkpoint of its size."""
     from core.segment.bundled import BUNDLED, FILES, open_file
     from core.training.gan import SIZES, GanConfig, train
     from core.zoo.weights import sha256_of
 
-    config = GanConfig(SIZES[int(size)], images, seed=seed, pool=pool, batch=batch, lr=lr, critic_lr=critic_lr,
-                       picture_share=picture_share, r1=r1, echo_share=echo_share, start=sha256_of(start) if start else "")
+    config = GanConfig(SIZES[int(size)], start=sha256_of(start) if start else "", **chosen)
     segmenter = open_file(dissector or BUNDLED / FILES["scenes"], name="scenes", device=device)
     train(config, home, segmenter, device=device, watch_every=watch_every, compiled=compiled, start=start)
 

@@ -87,12 +87,12 @@ class Descent(nn.Module):
 
     widths = {128: 32, 64: 32, 32: 64, 16: 128, 8: 192, 4: 256}
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, times: int = 1) -> None:
         super().__init__()
         self.size = size
-        self.entry = nn.ModuleDict({str(size): EqualConv(3, self.widths[size], 1)})
-        sides = [side for side in self.widths if 4 < side <= size]
-        w = self.widths
+        w = self.widths = {side: width * times for side, width in self.widths.items()}
+        self.entry = nn.ModuleDict({str(size): EqualConv(3, w[size], 1)})
+        sides = [side for side in w if 4 < side <= size]
         self.down = nn.ModuleDict({str(side): EqualConv(w[side], w[side // 2], 4, stride=2) for side in sides})
         self.same = nn.ModuleDict({str(side): EqualConv(w[side], w[side], 3) for side in (16, 8) if side <= size})
 
@@ -108,9 +108,9 @@ class Descent(nn.Module):
 class PictureCritic(nn.Module):
     """(N,3,R,R) -> (N,1)."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, times: int = 1) -> None:
         super().__init__()
-        self.descent = Descent(size)
+        self.descent = Descent(size, times)
         width = self.descent.widths[4]
         self.last = EqualConv(width + 1, width, 3)
         self.score = EqualConv(width, 1, 4, gain=1.0)

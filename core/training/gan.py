@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from core.segment.bundled import BundledSegmenter
 from core.segment.nets import UNet, placed
 from core.training import checkpoint, critics, echo, fast, grow
-from core.training.pool import Pool, open_pool, world_mark
+from core.training.pool import Pool, Resident, open_pool, world_mark
 from core.training.watch import Reading, append, watch, world_reading
 from core.zoo.proggan import ProgGANNet
 
@@ -48,6 +48,7 @@ class GanConfig:
     nats: float = 100.0         # what the encoder may tell of a scene
     r1: float = 1.0
     r1_every: int = 16
+    critic_width: int = 1
     ema_images: int = 6_000
     grow_images: int = 6_000
     start: str = ""
@@ -69,7 +70,7 @@ class State:
                 if parameter.ndim > 1:
                     torch.nn.init.normal_(parameter)
             self.heads = placed(critics.FeatureCritic(widths), device)
-            self.picture = placed(critics.PictureCritic(config.side), device)
+            self.picture = placed(critics.PictureCritic(config.side, config.critic_width), device)
             self.encoder = placed(echo.SceneEncoder(config.side, config.sizes[0]), device)
         self.g = placed(g, device)
         self.ema = copy.deepcopy(self.g).requires_grad_(False)
@@ -115,9 +116,11 @@ def train(config: GanConfig, home: Path, segmenter: BundledSegmenter, *, device:
     `segmenter` is the dissector: the frozen features, and the figures in `gan-<side>.jsonl`. The judge has no place here.
     """
     where = torch.device(device)
+    torch.backends.cudnn.benchmark = True
     features = cast(UNet, segmenter.net)
-    pool = open_pool(home, "gan", config.side, config.pool)
-    pool.fill(64 * config.batch)
+    painted = open_pool(home, "gan", config.side, config.pool)
+    painted.fill(64 * config.batch)
+    pool = painted if where.type == "cpu" else Resident(painted, where)
     state = State(config, critics.tap_widths(features), where)
     path = home / f"gan-{config.side}.pt"
     identity = {**asdict(config), "sizes": list(config.sizes), "world": world_mark(), "dissector": segmenter.fingerprint}
@@ -127,7 +130,7 @@ def train(config: GanConfig, home: Path, segmenter: BundledSegmenter, *, device:
     earlier = grow.from_weights(start) if start is not None else checkpoint.load(home / f"gan-{config.side // 2}.pt")
     if state.images == 0 and earlier is not None:
         _take_over(config, state, earlier, features, pool, where)
-    world = world_reading(segmenter, pool) if watch_every else None
+    world = world_reading(segmenter, painted) if watch_every else None
     generate: Callable[[ProgGANNet, Tensor], Tensor] = torch.compile(fast.forward) if compiled else fast.forward
     clock = checkpoint.Clock(state.images, config.images)
     with checkpoint.Stop() as stop:
@@ -155,7 +158,7 @@ def _look(config: GanConfig, state: State, segmenter: BundledSegmenter, world: R
     log.info("%d images: Fréchet %.3f", state.images, seen["frechet"])
 
 
-def step(config: GanConfig, state: State, features: UNet, pool: Pool, device: torch.device,
+def step(config: GanConfig, state: State, features: UNet, pool: Pool | Resident, device: torch.device,
          generate: Callable[[ProgGANNet, Tensor], Tensor]) -> dict[str, float]:
     """One batch: the critics learn from it, then the generator from the critics. Returns the figures of the log line."""
     number = state.images // config.batch
@@ -196,7 +199,8 @@ def step(config: GanConfig, state: State, features: UNet, pool: Pool, device: to
                       "echo": float(by_echo.detach()), "nats": float(cost.detach()), "on_picture": on_picture, "on_echo": on_echo}
 
 
-def _take_over(config: GanConfig, state: State, earlier: dict[str, Any], features: UNet, pool: Pool, device: torch.device) -> None:
+def _take_over(config: GanConfig, state: State, earlier: dict[str, Any], features: UNet, pool: Pool | Resident,
+               device: torch.device) -> None:
     """Begins with an earlier generator; its pictures are kept while critics and encoder get to know them. Changes `state` in place.
 
     When the earlier one is half as large, the new blocks meanwhile learn to say what it says, enlarged.
@@ -229,7 +233,7 @@ def _take_over(config: GanConfig, state: State, earlier: dict[str, Any], feature
     state.history.append({"images": 0, "taken_over": 2 ** len(small.sizes), "after": earlier["images"]})
 
 
-def _acquaint(config: GanConfig, state: State, z: Tensor, shown: Tensor, features: UNet, pool: Pool, number: int,
+def _acquaint(config: GanConfig, state: State, z: Tensor, shown: Tensor, features: UNet, pool: Pool | Resident, number: int,
               half: torch.autocast) -> None:
     """One batch from which the critics and the encoder learn, and the generator does not."""
     real = _real(config, pool, number).to(shown.device)
@@ -243,9 +247,9 @@ def _acquaint(config: GanConfig, state: State, z: Tensor, shown: Tensor, feature
     state.opt_encoder.step()
 
 
-def _real(config: GanConfig, pool: Pool, number: int) -> Tensor:
+def _real(config: GanConfig, pool: Pool | Resident, number: int) -> Tensor:
     rng = torch.Generator().manual_seed(config.seed * 1_000_003 + number + 500_000_003)
-    return pool.batch(torch.randint(pool.ready, (config.batch,), generator=rng).numpy())[0]
+    return pool.pictures(torch.randint(pool.ready, (config.batch,), generator=rng).numpy())
 
 
 def _teach_critics(config: GanConfig, state: State, real: Tensor, fake: Tensor, real_maps: list[Tensor],

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from filelock import BaseFileLock, FileLock, Timeout
@@ -52,18 +55,22 @@ class Pool:
         """(N,3,S,S) uint8 label ids, memory-mapped."""
         return self._map("labels.u8", (self.count, 3, self.size, self.size))
 
-    def batch(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Indices -> pictures (n,3,S,S) float32 -1..1 and labels (n,3,S,S) uint8."""
-        index = np.sort(index)
-        pictures = from_u8(self.images()[index])
-        return pictures.contiguous(memory_format=torch.channels_last), torch.from_numpy(self.labels()[index])
+    def pictures(self, index: np.ndarray) -> Tensor:
+        """Indices -> pictures (n,3,S,S) float32 -1..1, in the order of the pool."""
+        return from_u8(self.images()[np.sort(index)]).contiguous(memory_format=torch.channels_last)
 
-    def fill(self, upto: int | None = None, *, chunk: int = 32) -> None:
-        """Paints until `upto` scenes (default: all) are ready. Several painters take turns."""
+    def batch(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Indices -> their pictures and labels (n,3,S,S) uint8, in the order of the pool."""
+        return self.pictures(index), torch.from_numpy(self.labels()[np.sort(index)])
+
+    def fill(self, upto: int | None = None, *, workers: int = 1, chunk: int = 32) -> None:
+        """Paints until `upto` scenes (default: all) are ready, `workers` processes a few chunks at a time. Painters take turns."""
         upto = self.count if upto is None else min(upto, self.count)
-        while self.ready < upto:
-            with self._turn(timeout=-1):
-                self._paint(min(self.ready + chunk, upto))
+        crew = ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) if workers > 1 else nullcontext()
+        with crew as painters:
+            while self.ready < upto:
+                with self._turn(timeout=-1):
+                    self._paint(min(self.ready + (1 if workers == 1 else 4 * workers) * chunk, upto), painters, chunk)
 
     def add_some(self, *, chunk: int = 32) -> None:
         """Paints one chunk more if scenes are missing and nobody else is painting."""
@@ -75,12 +82,16 @@ class Pool:
         self.folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder / "painter.lock", timeout=timeout)
 
-    def _paint(self, end: int) -> None:
+    def _paint(self, end: int, painters: Executor | None = None, chunk: int = 32) -> None:
         if (done := self.ready) >= end:
             return
-        images, labels = paint_scenes(SCENE_SEEDS[self.owner][done:end], self.size)
-        self._write("images.u8", done, images)
-        self._write("labels.u8", done, labels.astype(np.uint8))
+        seeds = SCENE_SEEDS[self.owner]
+        parts = [seeds[start:min(start + chunk, end)] for start in range(done, end, chunk)]
+        painted = (painters.map if painters else map)(paint_scenes, parts, [self.size] * len(parts))
+        for images, labels in painted:
+            self._write("images.u8", done, images)
+            self._write("labels.u8", done, labels.astype(np.uint8))
+            done += len(images)
         aside = self.folder / "ready.json.tmp"
         aside.write_text(json.dumps({"ready": end}))
         aside.replace(self.folder / "ready.json")
@@ -93,6 +104,29 @@ class Pool:
         target = np.memmap(path, np.uint8, "r+" if path.is_file() else "w+", shape=(self.count, *rows.shape[1:]))
         target[start:start + len(rows)] = rows
         target.flush()
+
+
+class Resident:
+    """A pool whose pictures are kept on a device, for a GPU that would wait for the disk. Takes over what is painted meanwhile."""
+
+    def __init__(self, pool: Pool, device: torch.device) -> None:
+        self._pool = pool
+        self._kept = torch.empty(pool.count, 3, pool.size, pool.size, dtype=torch.uint8, device=device)
+        self.ready = 0
+        self.add_some()
+
+    def pictures(self, index: np.ndarray) -> Tensor:
+        """As `Pool.pictures`, on the device."""
+        rows = torch.from_numpy(np.sort(index)).to(self._kept.device)
+        return (self._kept[rows].float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+    def add_some(self, *, chunk: int = 4096) -> None:
+        """Takes over scenes painted since; paints none."""
+        end = min(self._pool.ready, self.ready + chunk)
+        if end > self.ready:
+            new = torch.from_numpy(np.array(self._pool.images()[self.ready:end]))
+            self._kept[self.ready:end] = new.to(self._kept.device).permute(0, 3, 1, 2)
+            self.ready = end
 
 
 def open_pool(home: Path, owner: str, size: int, count: int) -> Pool:
