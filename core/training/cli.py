@@ -28,7 +28,7 @@ def main(threads: int | None) -> None:
 
 
 @main.command()
-@click.option("--owner", type=click.Choice(["test", "world", "dissector", "judge", "gan"]), required=True)
+@click.option("--owner", type=click.Choice(["test", "unseen", "world", "dissector", "judge", "gan"]), required=True)
 @click.option("--size", default=64, show_default=True)
 @click.option("--count", default=30_000, show_default=True)
 @click.option("--workers", default=1, show_default=True, help="Processes that paint.")
@@ -64,6 +64,20 @@ def segmenter(which: Literal["dissector", "judge"], images: int, pool: int, lr: 
     training.train(config, home, device=device, compiled=compiled)
     path = export_segmenter(which, home, *(() if export else (home / "trial",)))
     click.echo(training.table_text(training.held_out(open_file(path, name=which), home)))
+
+
+@main.command("held-out")
+@click.option("--owner", type=click.Choice(["test", "unseen"]), default="unseen", show_default=True)
+@DEVICE_OPTION
+@HOME_OPTION
+def held_out(owner: str, device: str, home: Path) -> None:
+    """IoU of both bundled segmenters on scenes that neither was trained on."""
+    from core import segment
+    from core.training import segmenter as training
+
+    for name in ("scenes", "scenes-judge"):
+        click.echo(f"{name}, {owner} scenes")
+        click.echo(training.table_text(training.held_out(segment.load(name, device), home, owner=owner)))
 
 
 @main.command()

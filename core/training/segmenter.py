@@ -186,9 +186,10 @@ def iou_table(predicted: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> l
              "iou": both[x.id] / union[x.id] if union[x.id] else math.nan} for x in LABELS[1:]]
 
 
-def held_out(segmenter: Any, home: Path, *, count: int = 500, size: int = 128, batch: int = 20) -> list[dict[str, Any]]:
-    """`iou_table` of a Segmenter on test scenes."""
-    pool = open_pool(home, "test", size, 500)
+def held_out(segmenter: Any, home: Path, *, owner: str = "test", count: int = 500, size: int = 128,
+             batch: int = 20) -> list[dict[str, Any]]:
+    """`iou_table` of a Segmenter on the scenes of `owner`: "test" or "unseen"."""
+    pool = open_pool(home, owner, size, 500)
     pool.fill(count)
     predicted, truth = [], []
     for start in range(0, count, batch):
