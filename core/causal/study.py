@@ -34,7 +34,7 @@ class Plan:
     images: int = 20
     draws: int = 10
     random_images: int = 6
-    context: int = 10
+    context: int = 50
 
 
 @dataclass(frozen=True)
