@@ -37,7 +37,12 @@ def from_u8(images: np.ndarray) -> Tensor:
     batch = images[None] if images.ndim == 3 else images
     if batch.ndim != 4 or batch.shape[-1] != 3 or batch.dtype != np.uint8:
         raise BadInput(f"expected uint8 RGB (H,W,3) or (N,H,W,3), got {images.dtype} {images.shape}")
-    return torch.from_numpy(np.require(batch, requirements=("C", "W"))).permute(0, 3, 1, 2).float().div(GREY_LEVELS).sub(1)
+    return scaled(torch.from_numpy(np.require(batch, requirements=("C", "W"))).permute(0, 3, 1, 2))
+
+
+def scaled(values: Tensor) -> Tensor:
+    """uint8 values on any device -> float32 in -1..1."""
+    return values.float().div(GREY_LEVELS).sub(1)
 
 
 def encode(image: np.ndarray, fmt: str = "PNG", *, quality: int = 90) -> bytes:

@@ -20,7 +20,7 @@ import torch
 from filelock import BaseFileLock, FileLock, Timeout
 from torch import Tensor
 
-from core.image import from_u8
+from core.image import from_u8, scaled
 from core.scenes import paint_scenes
 from core.training.seeds import SCENE_SEEDS
 
@@ -118,7 +118,7 @@ class Resident:
     def pictures(self, index: np.ndarray) -> Tensor:
         """As `Pool.pictures`, on the device."""
         rows = torch.from_numpy(np.sort(index)).to(self._kept.device)
-        return (self._kept[rows].float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+        return scaled(self._kept[rows]).contiguous(memory_format=torch.channels_last)
 
     def add_some(self, *, chunk: int = 4096) -> None:
         """Takes over scenes painted since; paints none."""
