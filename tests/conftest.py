@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,17 @@ def store(tmp_path: Path) -> object:
     from core.store import Store
 
     return Store(tmp_path / "runs", shipped=())
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache folder with no models in it, no folders of models elsewhere, and nothing remembered of either."""
+    from core import store
+    from core.zoo import own
+
+    monkeypatch.setattr(store, "CACHE", tmp_path / "cache")
+    for name in ("GAN_DISSECTION_MODELS", "GAN_DISSECTION_HOSTED", "GAN_DISSECTION_OFFLINE", "GAN_DISSECTION_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(own, "_lent", {})
+    yield tmp_path / "cache"
+    own._inspect.cache_clear()

@@ -1,7 +1,7 @@
 """A model that somebody brings is used without a line of code: a DCGAN from its file to concepts, causes and paint."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,7 @@ import torch
 from click.testing import CliRunner
 from playwright.sync_api import Page, expect
 
-from core import cli, store
-from core.zoo import own
+from core import cli
 from tests.e2e.helpers import serving, settled, stroke, visit
 from tests.e2e.test_paint import pixels, wait_until
 from tests.zoo.nets import TutorialGenerator, randomised
@@ -25,12 +24,9 @@ Shell = Callable[..., str]
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def cache(own_cache: Path) -> Path:
     """A cache folder that the shell of this process and a server share."""
-    monkeypatch.setattr(store, "CACHE", tmp_path / "cache")
-    monkeypatch.delenv("GAN_DISSECTION_MODELS", raising=False)
-    yield tmp_path / "cache"
-    own._inspect.cache_clear()
+    return own_cache
 
 
 @pytest.fixture

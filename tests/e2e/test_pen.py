@@ -15,6 +15,16 @@ from tests.e2e.test_paint import PHONE, TOP, after_change, cards, open_page, own
 NEVER = "const wait = window.setTimeout; window.setTimeout = (f, ms, ...more) => wait(f, ms === 200 ? 1e9 : ms, ...more);"
 
 
+def assert_whole_stroke(page: Page, width: float, first: float, last: float) -> None:
+    """One stroke is in the history, from `first` to `last` pixels of a canvas that is `width` wide."""
+    wait_until(page, lambda: len(cards(page)) == 1, "the stroke that was drawn meanwhile")
+    settled(page)
+    xs = [x for x, _ in painting(page).strokes[0].points]
+    step = width / 64
+    assert min(xs) == pytest.approx(first / step, abs=1.5)
+    assert max(xs) == pytest.approx(last / step, abs=1.5)
+
+
 def on_paint(page: Page, server: str) -> Callable[[], None]:
     open_page(page, server, "/paint?seed=12")
     return lambda: wait_until(page, lambda: cards(page) == ["1 + tree"], "a stroke in the history")
@@ -83,12 +93,7 @@ def test_stroke_stays_whole_when_the_canvas_is_loaded_while_the_pen_is_down(serv
         page.mouse.move(box["x"] + 260, box["y"] + 300, steps=8)
         page.mouse.up()
     after_change(page, undo_and_draw_at_once)
-    wait_until(page, lambda: len(cards(page)) == 1, "the stroke that was drawn meanwhile")
-    settled(page)
-    xs = [x for x, _ in painting(page).strokes[0].points]
-    step = box["width"] / 64
-    assert min(xs) == pytest.approx(60 / step, abs=1.5)
-    assert max(xs) == pytest.approx(260 / step, abs=1.5)
+    assert_whole_stroke(page, box["width"], 60, 260)
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
@@ -120,9 +125,4 @@ def test_finger_on_a_canvas_that_is_loaded_meanwhile_draws_a_whole_stroke(server
         undo.dispatch_event("click")  # a tap would take longer than the answer does
         draw(lambda: wait_until(page, lambda: not cards(page), "the undo has come"))
     after_change(page, undo_and_draw_at_once)
-    wait_until(page, lambda: len(cards(page)) == 1, "the stroke that was drawn meanwhile")
-    settled(page)
-    xs = [x for x, _ in painting(page).strokes[0].points]
-    step = box["width"] / 64
-    assert min(xs) == pytest.approx(50 / step, abs=1.5)
-    assert max(xs) == pytest.approx(240 / step, abs=1.5)
+    assert_whole_stroke(page, box["width"], 50, 240)

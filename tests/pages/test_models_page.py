@@ -3,15 +3,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from core import store, zoo
-from core.zoo import own
+from core import zoo
 from core.zoo.proggan import ProgGANNet
 from tests.zoo.nets import randomised
 
@@ -20,12 +19,8 @@ SIZES = (8, 8, 8)
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(store, "CACHE", tmp_path / "cache")
-    for name in ("GAN_DISSECTION_MODELS", "GAN_DISSECTION_HOSTED", "GAN_DISSECTION_OFFLINE", "GAN_DISSECTION_MIRROR"):
-        monkeypatch.delenv(name, raising=False)
-    yield tmp_path / "cache"
-    own._inspect.cache_clear()
+def cache(own_cache: Path) -> Path:
+    return own_cache
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A file with the published keys, at the published 256 pixels but narrow: opened, dissected, painted on, and on every page."""
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from click.testing import CliRunner
 from core import cli, store, zoo
 from core.dissect import dissect
 from core.segment.concepts import Painted, from_saved, make_painted
-from core.zoo import own
 from core.zoo.proggan import ProgGANNet
 from tests.pages.everywhere import every_page, photo_came
 from tests.zoo.nets import randomised
@@ -21,11 +19,8 @@ SIZES = (24, 24, 24, 24, 16, 12, 8, 8)
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(store, "CACHE", tmp_path / "cache")
-    monkeypatch.delenv("GAN_DISSECTION_MODELS", raising=False)
-    yield tmp_path / "cache"
-    own._inspect.cache_clear()
+def cache(own_cache: Path) -> Path:
+    return own_cache
 
 
 def test_from_the_file_to_every_page(cache: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,23 +9,18 @@ import torch
 from click.testing import CliRunner, Result
 from torch import nn
 
-from core import segment, store, zoo
+from core import segment, zoo
 from core.cli.models import command
 from core.errors import BadFile, BadInput, UnknownName
-from core.zoo import own
 from core.zoo.proggan import ProgGANNet
 from tests.zoo.nets import TutorialGenerator, randomised
 from tests.zoo.server import serve
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(store, "CACHE", tmp_path / "cache")
+def cache(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv("GAN_DISSECTION_MODELS", raising=False)
-    monkeypatch.setattr(own, "_lent", {})
-    yield tmp_path / "cache"
-    own._inspect.cache_clear()
+    return own_cache
 
 
 def run(*args: str) -> Result:

@@ -1,7 +1,7 @@
 """`--model` takes a weight file or somebody's code in every verb that has it, and a browser never gets that far."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +24,8 @@ SMALL = {"dissect": ("--layers", "LAYER", "--images", 8, "--level-images", 8),
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(store, "CACHE", tmp_path / "cache")
-    monkeypatch.delenv("GAN_DISSECTION_MODELS", raising=False)
-    monkeypatch.setattr(own, "_lent", {})
-    yield tmp_path / "cache"
-    own._inspect.cache_clear()
+def cache(own_cache: Path) -> Path:
+    return own_cache
 
 
 def run(*words: object) -> Result:

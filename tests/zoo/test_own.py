@@ -7,14 +7,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from core import store, zoo
+from core import zoo
 from core.errors import BadFile, BadInput, UnknownName
 from core.zoo import own
 from core.zoo.proggan import ProgGANNet
@@ -22,12 +21,8 @@ from tests.zoo.nets import TutorialGenerator, randomised
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(store, "CACHE", tmp_path / "cache")
-    monkeypatch.delenv("GAN_DISSECTION_MODELS", raising=False)
-    monkeypatch.setattr(own, "_lent", {})
-    yield tmp_path / "cache"
-    own._inspect.cache_clear()
+def cache(own_cache: Path) -> Path:
+    return own_cache
 
 
 def save(path: Path, net: nn.Module) -> Path:
