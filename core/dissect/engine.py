@@ -5,7 +5,7 @@ report may stop it. With a store, a run that was cancelled or killed goes on whe
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -195,9 +195,8 @@ class Source:
         return acts, images, segs
 
 
-def _batches(seeds: tuple[int, ...], size: int, start: int = 0) -> Iterator[tuple[int, tuple[int, ...]]]:
-    for i in range(start, len(seeds), size):
-        yield i, seeds[i:i + size]
+def _batches(seeds: tuple[int, ...], size: int, start: int = 0) -> list[tuple[int, tuple[int, ...]]]:
+    return [(i, seeds[i:i + size]) for i in range(start, len(seeds), size)]
 
 
 def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs: Mapping[str, Run], report: Report,
@@ -226,8 +225,8 @@ def _compute(generator: Generator, segmenter: Segmenter, request: Request, runs:
                     album.arrays() if album is not None else {})
 
     start = kept.done if kept.levels else 0
-    for i, seeds in _batches(request.seeds, source.batch, start):
-        batch = keeper.batch(seeds, pictures=album is not None)
+    todo = _batches(request.seeds, source.batch, start)
+    for (i, seeds), batch in zip(todo, keeper.batches([seeds for _, seeds in todo], pictures=album is not None), strict=True):
         mapped = label_map(batch.segs, labels, request.grid)
         for layer, measure in layers.items():
             measure.add(batch.acts[layer], mapped, np.array(seeds))
@@ -271,12 +270,12 @@ def _levels(keeper: Keeper, source: Source, request: Request, labels: tuple[Labe
         keeper.step(lambda: Kept(done, {}, {layer: finder.state() for layer, finder in finders.items()}, {}),
                     partial(report, done, len(request.level_seeds) + len(request.seeds), "choosing thresholds"))
 
-    for i, seeds in _batches(request.level_seeds, source.batch, kept.done):
+    todo = _batches(request.level_seeds, source.batch, kept.done)
+    for (i, seeds), batch in zip(todo, keeper.batches([seeds for _, seeds in todo]), strict=True):
         for finder in finders.values():  # before the next batch, also in a run that goes on: levels depend on what is held back
             while finder.full:
                 finder.settle()
                 step(i)
-        batch = keeper.batch(seeds)
         level_batch(finders, batch.acts, label_map(batch.segs, labels, request.grid), len(labels), request.grid, request.padding)
         step(i + len(seeds))
     found = {}

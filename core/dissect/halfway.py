@@ -9,7 +9,8 @@ A GPU makes batches faster than a disk takes them; there only checkpoints are ke
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -34,6 +35,15 @@ class Batch:
     acts: dict[str, Tensor]
     segs: np.ndarray
     pictures: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A batch, the seconds that it took, and the arrays of the log that it came from, if it did."""
+
+    batch: Batch
+    seconds: float
+    kept: dict[str, np.ndarray] | None
 
 
 class Maker(Protocol):
@@ -86,19 +96,27 @@ class Keeper:
         levels = {layer: Levels(**fields) for layer, fields in trees["levels"].items()}
         return Kept(int(arrays["done"]), levels, trees["layers"], trees["album"][""])
 
-    def batch(self, seeds: Sequence[int], *, pictures: bool = False) -> Batch:
-        """The batch of these seeds, from the log if it is there."""
-        from core.image import to_u8
+    def batches(self, todo: Iterable[Sequence[int]], *, pictures: bool = False) -> Generator[Batch]:
+        """The batches of these seeds in turn, from the log where they are there.
 
-        found = self._from_log(seeds, pictures) if self._logs else None
-        if found is not None:
-            return found
-        start = time.monotonic()
-        acts, images, segs = self._source.run(seeds)
-        made = Batch(acts, segs, to_u8(images) if pictures else None)
-        if self._logs:
-            self._log(seeds, made, time.monotonic() - start)
-        return made
+        On a CPU the next one is made while the caller counts: neither keeps all cores busy alone. A caller that leaves early does
+        not wait for it. A GPU has its own queue, and no memory to spare for a second batch.
+        """
+        if self._source.device.type != "cpu":
+            for seeds in todo:
+                yield self._taken(seeds, self._made(seeds, pictures))
+            return
+        worker = ThreadPoolExecutor(1, thread_name_prefix="make")
+        try:
+            made = ((seeds, worker.submit(self._made, seeds, pictures)) for seeds in todo)
+            waiting = next(made, None)
+            while waiting is not None:
+                seeds, future = waiting
+                found = future.result()
+                waiting = next(made, None)
+                yield self._taken(seeds, found)
+        finally:
+            worker.shutdown(wait=False, cancel_futures=True)
 
     def step(self, state: Callable[[], Kept], report: Callable[[], None]) -> None:
         """A batch is counted: writes a checkpoint (`state`) if one is due, then reports; also when the report says to stop."""
@@ -119,26 +137,39 @@ class Keeper:
         if self._store is not None:
             self._store.drop_partial(self.run)
 
-    def _from_log(self, seeds: Sequence[int], pictures: bool) -> Batch | None:
+    def _made(self, seeds: Sequence[int], pictures: bool) -> _Made:
+        """One batch, from the log or anew; changes nothing here, so it may run beside the caller."""
         import torch
 
-        assert self._store is not None
-        arrays = self._store.get_partial(self.run, str(seeds[0]))
-        if arrays is None or list(arrays["seeds"]) != list(seeds) or pictures > ("pictures" in arrays):
-            return None
-        self._began -= float(arrays["seconds"])
-        self._logged += sum(value.nbytes for value in arrays.values())
-        acts = {name.removeprefix("acts/"): torch.from_numpy(value) for name, value in arrays.items() if name.startswith("acts/")}
-        return Batch(acts, arrays["segs"], arrays.get("pictures"))
+        from core.image import to_u8
 
-    def _log(self, seeds: Sequence[int], made: Batch, seconds: float) -> None:
-        assert self._store is not None
-        arrays = {"seeds": np.array(seeds, np.int64), "seconds": np.array(seconds), "segs": made.segs}
-        arrays |= {f"acts/{layer}": value.numpy() for layer, value in made.acts.items()}
-        if made.pictures is not None:
-            arrays["pictures"] = made.pictures
-        self._store.put_partial(self.run, arrays, str(seeds[0]))
+        if self._logs:
+            assert self._store is not None
+            arrays = self._store.get_partial(self.run, str(seeds[0]))
+            if arrays is not None and list(arrays["seeds"]) == list(seeds) and pictures <= ("pictures" in arrays):
+                acts = {name.removeprefix("acts/"): torch.from_numpy(value) for name, value in arrays.items()
+                        if name.startswith("acts/")}
+                return _Made(Batch(acts, arrays["segs"], arrays.get("pictures")), float(arrays["seconds"]), arrays)
+        start = time.monotonic()
+        acts, images, segs = self._source.run(seeds)
+        return _Made(Batch(acts, segs, to_u8(images) if pictures else None), time.monotonic() - start, None)
+
+    def _taken(self, seeds: Sequence[int], made: _Made) -> Batch:
+        """The batch, which now is in the log, and in the account of it."""
+        if not self._logs:
+            return made.batch
+        arrays = made.kept
+        if arrays is None:
+            arrays = {"seeds": np.array(seeds, np.int64), "seconds": np.array(made.seconds), "segs": made.batch.segs}
+            arrays |= {f"acts/{layer}": value.numpy() for layer, value in made.batch.acts.items()}
+            if made.batch.pictures is not None:
+                arrays["pictures"] = made.batch.pictures
+            assert self._store is not None
+            self._store.put_partial(self.run, arrays, str(seeds[0]))
+        else:
+            self._began -= made.seconds
         self._logged += sum(value.nbytes for value in arrays.values())
+        return made.batch
 
     def _checkpoint(self, state: Kept) -> None:
         assert self._store is not None
