@@ -23,7 +23,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
@@ -41,6 +41,7 @@ BUNDLED_RUNS = PROJECT / "core" / "zoo" / "bundled" / "runs"
 _KEY = re.compile(r"[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z][a-z_-]{0,30}")
 log = logging.getLogger(__name__)
+IDLE = 3600.0  # seconds without a write after which a half-done run counts as given up
 PACKAGES = ("torch", "numpy", "numba", "opencv-python-headless", "scikit-image")
 
 
@@ -191,6 +192,26 @@ class Store:
         path = self._partial(run)
         for file in path.parent.glob(f"{path.name}.*" if pieces_only else f"{path.name}*"):
             file.unlink(missing_ok=True)
+
+    def half_done(self, idle: float = IDLE) -> tuple[int, int]:
+        """(runs, bytes) of one's own that were begun and not gone on with for `idle` seconds: cut off, or somebody gave them up."""
+        files = self._idle(idle)
+        return len({path.name.partition(".")[0] for path, _ in files}), sum(size for _, size in files)
+
+    def drop_half_done(self, idle: float = IDLE) -> None:
+        """Removes what is kept of them; such a run begins anew when it is asked for again."""
+        for path, _ in self._idle(idle):
+            path.unlink(missing_ok=True)
+
+    def _idle(self, idle: float) -> Sequence[tuple[Path, int]]:
+        """Files of half-done runs with their sizes, of runs of which no file was written in the last `idle` seconds."""
+        found, written = [], dict[str, float]()
+        for path in self.root.glob("*/*.partial*"):
+            with suppress(FileNotFoundError):  # a run that goes on drops its pieces meanwhile
+                stat, key = path.stat(), path.name.partition(".")[0]
+                found.append((path, key, stat.st_size))
+                written[key] = max(written.get(key, 0.0), stat.st_mtime)
+        return [(path, size) for path, key, size in found if time.time() - written[key] >= idle]
 
     def _partial(self, run: Run, piece: str = "") -> Path:
         folder = self._folder(run.kind, run.key)

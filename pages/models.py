@@ -255,6 +255,7 @@ def row(entry: Entry) -> dict[str, Any]:
 
 def results() -> None:
     running()
+    half_done()
     entries = state.store().list()
     if not entries:
         st.info("No result is stored yet. Dissect a model on the Layers page; what is made there is kept here.",
@@ -270,6 +271,17 @@ def results() -> None:
     rows = picked.get("selection", {}).get("rows", [])
     if rows and rows[0] < len(entries):
         detail(entries[rows[0]])
+
+
+def half_done() -> None:
+    """What is kept of runs that were cut off, and its removal."""
+    runs, used = state.store().half_done()
+    if not runs or weights.hosted():
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{runs} {'run was' if runs == 1 else 'runs were'} cut off** and not gone on with; what is kept of "
+                    f"{'it' if runs == 1 else 'them'} takes {size(used)}. The same run, asked for again, goes on from there.")
+        st.button("Remove what is kept", key="models.half_done", icon=":material/delete_sweep:", on_click=state.store().drop_half_done)
 
 
 def detail(entry: Entry) -> None:

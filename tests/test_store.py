@@ -3,8 +3,10 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +116,29 @@ def test_what_is_kept_of_a_half_done_run_comes_back_until_it_is_dropped(store: S
     store.drop_partial(RUN)
     assert store.get_partial(RUN) is None
     assert store.list() == []
+
+
+def test_half_done_runs_that_nobody_goes_on_with_are_counted_and_removed(store: Store) -> None:
+    other = Run("dissect", {"layer": "layer9"})
+    for run in (RUN, other):
+        store.put_partial(run, {"a": np.zeros(100)})
+        store.put_partial(run, {"b": np.zeros(50)}, "17")
+    store.put(Run("ace", {}), ARRAYS)
+    assert store.half_done() == (0, 0)          # both may be going on
+    hour_ago = time.time() - 3601
+    for path in store.root.glob(f"*/{RUN.key}.partial*"):
+        os.utime(path, (hour_ago, hour_ago))
+    (late,) = store.root.glob(f"*/{other.key}.partial.17")
+    os.utime(late, (hour_ago, hour_ago))         # … but its checkpoint is new
+    runs, used = store.half_done()
+    assert runs == 1
+    assert used == sum(p.stat().st_size for p in store.root.glob(f"*/{RUN.key}.partial*")) > 1200
+    store.drop_half_done()
+    assert store.half_done() == (0, 0)
+    assert store.get_partial(RUN) is None
+    assert store.get_partial(RUN, "17") is None
+    assert store.get_partial(other, "17") is not None
+    assert len(store.list()) == 1
 
 
 @pytest.mark.parametrize("at", [3, 60, -1], ids=["in the list of arrays", "in the data", "at the end"])

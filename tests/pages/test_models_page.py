@@ -3,14 +3,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
 from core import zoo
+from core.store import Run, Store
 from core.zoo.proggan import ProgGANNet
 from tests.zoo.nets import randomised
 
@@ -74,3 +77,22 @@ def test_path_or_nonsense_is_no_address(show: Show) -> None:
     for text in ("/etc/passwd", "file:///etc/passwd", "ftp://else.where/", "https://"):
         page.text_input(key="models.mirror.lsun-kitchen").set_value(text).run()
         assert any("a mirror is an http or https address" in e.value for e in page.error), text
+
+
+def test_what_is_kept_of_a_run_that_was_cut_off_can_be_removed(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store()
+    store.put_partial(Run("dissect", {"layer": "layer1"}), {"a": np.zeros(1000)})
+    page = show("models", show="Results")
+    assert not any("cut off" in m.value for m in page.markdown)          # written a moment ago: it may be going on
+    for path in store.root.glob("*/*.partial*"):
+        os.utime(path, (0, 0))
+    page = show("models", show="Results")
+    assert any("1 run was cut off" in m.value for m in page.markdown)
+    monkeypatch.setenv("GAN_DISSECTION_HOSTED", "1")
+    assert not any("cut off" in m.value for m in show("models", show="Results").markdown)
+    monkeypatch.delenv("GAN_DISSECTION_HOSTED")
+    next(b for b in page.button if b.label == "Remove what is kept").click()
+    page.run()
+    assert not page.exception
+    assert not any("cut off" in m.value for m in page.markdown)
+    assert list(store.root.glob("*/*.partial*")) == []
