@@ -112,7 +112,7 @@ def unit_rows(d: Dissection, cut: Cut) -> list[dict[str, Any]]:
         label = d.labels[int(column)]
         rows.append({"layer": d.layer, "unit": unit, "label": label.name, "category": label.category,
                      "iou": float(d.iou[unit, column]), "iqr": float(d.iqr[unit, column]), "interpretable": bool(ok[unit]),
-                     "ceiling": d.ceiling(label), "level": float(d.levels[unit]),
+                     "ceiling": d.ceiling(label, unit), "level": float(d.levels[unit]),
                      "top_seeds": " ".join(str(int(s)) for s in d.top_seeds[unit])})
     return rows
 

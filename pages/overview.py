@@ -53,7 +53,7 @@ def one_unit(d: Dissection, pictures: Pictures, name: str) -> None:
     iou = float(d.iou[unit, column])
     named = int(survey.passing(d, survey.CUTS["iou"]).sum())
     st.markdown(f"Over {d.run.params['images']} pictures, the overlap of 3 and 4 divided by their union is this unit's "
-                f"**IoU with {name}: {iou:.2f}** (at most {d.ceiling(label):.2f} is possible at this threshold). "
+                f"**IoU with {name}: {iou:.2f}** (at most {d.ceiling(label, unit):.2f} is possible at this threshold). "
                 f"{named} of the {len(d.iou)} units of {d.layer} have a class in this sense.")
     frame.caption(model=state.model(), layer=d.layer, unit=unit, seeds=seed, level=float(d.levels[unit]))
 

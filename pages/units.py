@@ -102,7 +102,7 @@ def one_unit(d: Dissection, pictures: Pictures | None, cut: survey.Cut, unit: in
     name, category, iou, passes = label_of(d, cut, unit)
     label = d.label(name)
     st.subheader(f"Unit {unit} of {d.layer}: {name if passes else 'no label'}", anchor=False)
-    most = f", of at most {d.ceiling(label):.2f} that a unit can reach with this class" if d.threshold == "quantile" else ""
+    most = f", of at most {d.ceiling(label, unit):.2f} that a mask of its size can reach" if d.threshold == "quantile" else ""
     what = (f"Best match **{frame.escape(name)}** ({category}) with IoU **{iou:.3f}**{most}. "
             f"Counted as active: {survey.threshold_text(d)}.")
     if not passes:

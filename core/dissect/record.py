@@ -109,14 +109,17 @@ class Dissection:
         """A label by its name. Raises UnknownName."""
         return self.labels[self.column(name)]
 
-    def ceiling(self, label: str | Label) -> float:
-        """The highest IoU a unit can reach with this label when its mask covers `quantile` of the pixels; 1.0 for IQR levels,
-        which are free to cover as much as the label does. 0.0 for a label that never occurs."""
+    def ceiling(self, label: str | Label, unit: int | None = None) -> float:
+        """The highest IoU that is possible with this label for a mask that covers `quantile` of the pixels, or for this unit's, which
+        on the measured pictures covers a little more or less; 1.0 for IQR levels, which are free to cover as much as the label
+        does. 0.0 for a label that never occurs."""
         share = float(self.label_share[self.column(label)])
         if share == 0 or self.threshold != "quantile":
             return float(share > 0)
-        quantile = float(self.run.params["quantile"])
-        return min(share, quantile) / max(share, quantile)
+        covered = float(self.run.params["quantile"])
+        if unit is not None:
+            covered = float(self.share_curve(unit)[np.abs(self.level_grid[unit] - self.levels[unit]).argmin()])
+        return min(share, covered) / max(share, covered)
 
     def units_for(self, label: str, k: int) -> tuple[int, ...]:
         """The k units of highest IoU with a label: by rank, whatever the cut. Raises UnknownName."""

@@ -96,9 +96,9 @@ def inside_text(dissections: Mapping[str, Dissection], cut: float = 0.04) -> str
         units = {kind: sum(len(u) for label, u in found if label.category == kind) for kind in ("object", "part", "material")}
         lines.append(f"| {name} | {sum(units.values())} of {len(d.iou)} | {' | '.join(map(str, units.values()))} | {len(found)} |")
         for label, of_label in found:
-            top = float(d.iou[list(of_label), d.column(label)].max())
-            best[label.name] = max(best.get(label.name, (0.0, 0.0, "")), (top, d.ceiling(label), name))
-    lines += ["", f"{len(best)} labels over all layers: the best unit's IoU, the ceiling of the label at this threshold, and its layer.",
+            top = float(d.iou[of_label[0], d.column(label)])
+            best[label.name] = max(best.get(label.name, (0.0, 0.0, "")), (top, d.ceiling(label, of_label[0]), name))
+    lines += ["", f"{len(best)} labels over all layers: the best unit's IoU, the most that a mask of its size can reach, and its layer.",
               "", "| label | IoU | ceiling | layer |", "|---|---|---|---|"]
     return "\n".join(lines + [f"| {label} | {iou:.3f} | {top:.2f} | {layer} |"
                               for label, (iou, top, layer) in sorted(best.items(), key=lambda item: -item[1][0])])

@@ -106,6 +106,8 @@ def test_the_ceiling_is_reached_by_a_perfect_unit() -> None:
     assert d.ceiling("window") == pytest.approx(share / 0.01 if share < 0.01 else 0.01 / share)
     assert d.ceiling("sky") < 0.05
     assert all(d.iou[:, d.column(label)].max() <= d.ceiling(label) + 0.15 for label in d.labels[1:])
+    for unit in range(len(d.iou)):
+        assert all(d.iou[unit, d.column(label)] <= d.ceiling(label, unit) + 1e-6 for label in d.labels[1:])
     assert d.ceiling("dome") == 0
 
 
