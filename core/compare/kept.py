@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.units import Ranking
     from core.zoo.generator import Generator
 
-KIND, VERSION = "compare", 1
+KIND, VERSION = "compare", 2
 BUNDLED_LABELS = ("tree", "door", "dome", "cloud", "window", "grass", "brick")
 UNITS, RUNS = 20, 3  # units switched off; how often each method is timed, after a warm-up, in what ships
 
@@ -80,16 +80,18 @@ def _params(gan: GanEdit, label: str, grow: int | None) -> dict[str, Any]:
 
 def find(store: Store, gan: GanEdit, label: str, grow: int | None, *, generator: str) -> str:
     """The key of the newest stored comparison of these settings made with this generator (a fingerprint), or "". No torch."""
-    found = store.find(KIND, **_params(gan, label, grow))
-    return next((e.key for e in found if e.manifest["run"]["inputs"].get("generator") == generator), "")
+    runs = ((e.key, e.manifest["run"]) for e in store.find(KIND, **_params(gan, label, grow)))
+    return next((key for key, run in runs if run["inputs"].get("generator") == generator and run["version"] == VERSION), "")
 
 
 def keep(store: Store, run: Run, board: Board, seconds: float = 0.0) -> Saved:
-    """Stores a finished comparison."""
-    arrays = {"before": board.question.before, "mask": board.question.mask}
+    """Stores a finished comparison. Of each answer its difference from the picture before (modulo 256), which outside the mask is
+    mostly 0 and packs to a fraction."""
+    before = board.question.before
+    arrays = {"before": before, "mask": board.question.mask}
     told = []
     for number, a in enumerate(board.answers):
-        arrays[f"image{number}"] = a.image
+        arrays[f"change{number}"] = a.image - before
         if a.labels is not None:
             arrays[f"labels{number}"] = a.labels
         told.append({"method": a.method, "title": a.title, "about": a.about, "seconds": a.seconds, "cpu": a.cpu, "note": a.note,
@@ -100,15 +102,16 @@ def keep(store: Store, run: Run, board: Board, seconds: float = 0.0) -> Saved:
 def load(store: Store, key: str) -> Board | None:
     """A stored comparison, or None. No torch. Raises StoreError for a damaged one."""
     saved = store.get(key)
-    if saved is None:
+    if saved is None or saved.run.version != VERSION:
         return None
     params, arrays = saved.run.params, saved.arrays
     grow = None if params["grow"] < 0 else int(params["grow"])
     board = Board(Question(arrays["before"], arrays["mask"], str(params["label"]), grow))
     for number, told in enumerate(saved.manifest["answers"]):
         scores = {k: float("nan") if v is None else float(v) for k, v in told["scores"].items()}
-        board.add(Answer(told["method"], told["title"], told["about"], arrays[f"image{number}"], told["seconds"], told["cpu"],
-                         scores=scores, labels=arrays.get(f"labels{number}"), note=told["note"], problem=told["problem"]))
+        image = arrays["before"] + arrays[f"change{number}"]
+        board.add(Answer(told["method"], told["title"], told["about"], image, told["seconds"], told["cpu"], scores=scores,
+                         labels=arrays.get(f"labels{number}"), note=told["note"], problem=told["problem"]))
     return board
 
 
