@@ -172,8 +172,10 @@ def inside(device: str) -> None:
     click.echo("\n### What the brushes do, by layer\n")
     click.echo(paintable.layers_text(generator, chooser, found))
     click.echo("\n### What the brushes do at the default layer\n")
-    click.echo(paintable.table_text(generator, chooser, judge, found[card.default_layer],
-                                    stored_rankings(brushes, store)))
+    rankings = stored_rankings(brushes, store)
+    click.echo(paintable.table_text(generator, chooser, judge, found[card.default_layer], rankings))
+    click.echo("\n### Why some fall short\n")
+    click.echo(paintable.reasons_text(generator, chooser, judge, found, card.default_layer, rankings))
 
 
 @main.command()

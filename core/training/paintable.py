@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from core.dissect import Dissection
 from core.edits import UnitEdit, apply_all
 from core.paint import Painting, Stroke
 from core.paint.brushes import choose
+from core.paint.document import Value
 from core.scenes import BRUSHES, IDS, paint_scenes
 from core.segment import Segmenter
 from core.training.seeds import SCENE_SEEDS
@@ -28,6 +30,7 @@ UNITS, BATCH = 20, 10
 TABLE_SEEDS = range(100)
 LAYER_SEEDS = range(20_000, 20_040)
 """Seeds on which a layer is chosen; the table is of other seeds."""
+_Way = tuple[str, Dissection, dict[str, Any]]   # a column: its name, the layer's dissection, what else differs from the brush
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,15 @@ def seen_by(segmenter: Segmenter, images: Tensor, label: str) -> np.ndarray:
 
 
 def brushed(generator: Generator, chooser: Segmenter, judge: Segmenter, d: Dissection, label: str, mode: str, seeds: Sequence[int],
-            rankings: Mapping[str, Ranking] | None = None) -> Brushed | None:
-    """One brush on many pictures; None where no picture suits. mode: draw or remove."""
+            rankings: Mapping[str, Ranking] | None = None, *, count: int = UNITS, value: Value = "q99") -> Brushed | None:
+    """One brush on many pictures; None where no picture suits. mode: draw or remove; count: how many units; value: what is drawn."""
     side = max(generator.image_size)
     painting = Painting(generator.name, d.layer, 0)
     # the region is given below, so the stroke names units and values only
-    chosen = choose(Stroke(label, "draw" if mode == "draw" else "remove", UNITS, shape="all"), painting, d, rankings)
-    where = places(label, side) if mode == "draw" else None
     units = layer_info(generator, d.layer).units
+    chosen = choose(Stroke(label, "draw" if mode == "draw" else "remove", min(count, units), shape="all", value=value), painting, d,
+                    rankings)
+    where = places(label, side) if mode == "draw" else None
     shares = []
     with torch.no_grad():
         for start in range(0, len(seeds), BATCH):
@@ -144,3 +148,30 @@ def layers_text(generator: Generator, chooser: Segmenter, dissections: Mapping[s
     """Markdown: every layer's score by the dissector, on seeds that the table does not use."""
     lines = ["| layer | mean of what drawing adds and removing takes |", "|---|---|"]
     return "\n".join(lines + [f"| {name} | {score_layer(generator, chooser, chooser, d):.3f} |" for name, d in dissections.items()])
+
+
+def reasons_text(generator: Generator, chooser: Segmenter, judge: Segmenter, dissections: Mapping[str, Dissection], layer: str,
+                 rankings: Mapping[str, Ranking] | None = None, seeds: Sequence[int] = LAYER_SEEDS) -> str:
+    """Markdown: what a brush of `layer` misses by, one thing changed at a time: value inserted, number of units, layer.
+
+    "all units" sets every unit of the layer to its mean where the class is present: what no choice of units can exceed by much.
+    Other layers' units are by IoU where no causal ranking is stored. Seeds are not those of the table.
+    """
+    names, d = list(dissections), dissections[layer]
+    near = [names[i] for i in (names.index(layer) - 2, names.index(layer) + 2) if 0 <= i < len(names)]
+    others: list[_Way] = [(name, dissections[name], {}) for name in near]
+    every = {"count": layer_info(generator, layer).units, "value": "mean"}
+    drawn: list[_Way] = [
+        ("as it is", d, {}), ("mean where present", d, {"value": "mean"}), ("60 units", d, {"count": 60}),
+        ("all units, mean where present", d, every), *others]
+    gone: list[_Way] = [("as it is", d, {}), ("60 units", d, {"count": 60}), ("120 units", d, {"count": 120}), *others]
+    parts = []
+    for mode, head, ways in (("draw", "class in the stroke after drawing", drawn), ("remove", "share left after removing", gone)):
+        lines = [f"| {head} | {' | '.join(name for name, _, _ in ways)} |", "|---" * (len(ways) + 1) + "|"]
+        for label in BRUSHES:
+            found = [brushed(generator, chooser, judge, where, label, mode, seeds, rankings if where is d else None, **how)
+                     for _, where, how in ways]
+            cells = ["–" if x is None else f"{x.after if mode == 'draw' else x.left:.2f}" for x in found]
+            lines.append(f"| {label} | {' | '.join(cells)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)

@@ -2,6 +2,7 @@
 
     python tests/bench/bench_models.py load          # each family: zoo.load ÷ reading the file, both from the disk
     python tests/bench/bench_models.py full          # 256 px, full width: time a picture, dissecting, painting, memory
+    python tests/bench/bench_models.py light         # bundled model, one thread: picture and edit ÷ their convolutions alone
     python tests/bench/bench_models.py pages         # … and every page of the dashboard, drawn with it in this process
 
 Weights are random: their values change nothing here. Opening and reading are timed in turn, from the disk (the file is dropped from
@@ -144,7 +145,60 @@ def full() -> bool:
     return changed > 0
 
 
+def convolutions(work: Callable[[], object]) -> list[Callable[[], object]]:
+    """The convolutions that `work` does, each to be done again with the same tensors."""
+    from torch.nn import functional as F
+
+    calls: list[Callable[[], object]] = []
+    own = {name: getattr(F, name) for name in ("conv2d", "conv_transpose2d")}
+
+    def recorded(name: str) -> Callable[..., object]:
+        def call(*args: object, **options: object) -> object:
+            calls.append(lambda: own[name](*args, **options))
+            return own[name](*args, **options)
+        return call
+
+    for name in own:
+        setattr(F, name, recorded(name))
+    try:
+        work()
+    finally:
+        for name, function in own.items():
+            setattr(F, name, function)
+    return calls
+
+
+def light() -> bool:
+    """One picture at most 60 ms, one edit at the default layer at most 40, on one core of the development machine; beside them the
+    same over the convolutions alone, which another machine can be compared by."""
+    from core.edits import UnitEdit, apply
+    from core.image import to_u8
+
+    torch.set_num_threads(1)
+    g = zoo.load("scenes", "cpu")
+    layer = zoo.card("scenes").default_layer
+    mask = np.zeros(g.image_size, bool)
+    mask[20:60, 20:60] = True
+    edit = UnitEdit(layer, tuple(range(20)), 2.0, mask=mask)
+    fine = True
+    with torch.inference_mode():
+        z = g.z_for_seeds([0])
+        acts = g.head(z, layer)
+        for name, limit, work in (("picture", 60, lambda: to_u8(g.span(z, None, None))),
+                                  (f"edit of 20 units of {layer}", 40, lambda: to_u8(g.tail(apply(acts, edit), layer)))):
+            work()
+            calls = convolutions(work)
+            whole, bare = [], []
+            for _ in range(60):
+                whole.append(seconds(work))
+                bare.append(seconds(lambda calls=calls: [call() for call in calls]))  # type: ignore[misc]
+            fine &= 1e3 * np.median(whole) <= limit
+            print(f"{name}: {1e3 * np.median(whole):.1f} ms on one core (limit {limit}), {np.median(np.divide(whole, bare)):.2f} × its "
+                  f"{len(calls)} convolutions alone")
+    return fine
+
+
 if __name__ == "__main__":
-    chosen = {"load": load, "full": full, "pages": pages}
+    chosen = {"load": load, "full": full, "light": light, "pages": pages}
     done = [chosen[name]() for name in (sys.argv[1:] or list(chosen))]
     sys.exit(0 if all(done) else "over the limit")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from core import dissect, segment, zoo
-from core.scenes import IDS, paint_scenes
+from core.scenes import BRUSHES, IDS, paint_scenes
 from core.store import Store
 from core.training import paintable
 from core.training.report import inside_text
@@ -51,3 +51,21 @@ def test_figures_tell_chosen_units_from_random_ones() -> None:
     assert drawn.before <= 0.1
     assert drawn.gain > drawn.random - drawn.before
     assert "| layer |" in inside_text({d.layer: d})
+
+
+def test_reasons_change_one_thing_at_a_time() -> None:
+    card = zoo.card("scenes")
+    names = [info.name for info in card.layers]
+    near = names[names.index(card.default_layer):][:3]
+    d = {name: found for name in near if (found := dissect.load(Store(), "scenes", name)) is not None}
+    generator, chooser, judge = zoo.load("scenes", "cpu"), *(segment.load(name, "cpu") for name in card.segmenters)
+    drawn, gone = paintable.reasons_text(generator, chooser, judge, d, card.default_layer, seeds=range(6)).split("\n\n")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in drawn.splitlines()]
+    assert [row[0] for row in rows[2:]] == list(BRUSHES)
+    assert rows[0][-1] == near[2]                                    # two layers on; none two layers before
+    tree = rows[2 + BRUSHES.index("tree")]
+    alone = paintable.brushed(generator, chooser, judge, d[near[2]], "tree", "draw", range(6))
+    assert alone is not None
+    assert tree[-1] == f"{alone.after:.2f}"
+    sky = [line for line in gone.splitlines() if line.startswith("| sky |")][0].split("|")[2:-1]
+    assert float(sky[2]) < float(sky[0])                             # 120 units off leave less than 20
