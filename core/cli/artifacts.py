@@ -1,4 +1,4 @@
-"""`python -m core artifacts --model scenes --layer layer4 --out DIR`: units that spoil pictures; switching them off, tested."""
+"""`python -m core artifacts --model scenes --layer layer6 --out DIR`: units that spoil pictures; switching them off, tested."""
 from __future__ import annotations
 
 import csv

@@ -1,4 +1,4 @@
-"""`python -m core causes --model scenes --layer layer4 --class tree --out DIR`: which units cause a class, with controls."""
+"""`python -m core causes --model scenes --layer layer6 --class tree --out DIR`: which units cause a class, with controls."""
 from __future__ import annotations
 
 import csv

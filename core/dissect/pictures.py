@@ -16,7 +16,7 @@ from core.errors import BadInput, StoreError
 from core.store import Run, Saved
 
 SIDE = 128  # thumbnails are at most this large; smaller pictures keep their size
-QUALITY = 88
+QUALITY = 85
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ __all__ = ["BUNDLED", "Card", "LayerInfo", "card", "fingerprint", "here", "known
 BUNDLED = Path(__file__).resolve().parent / "bundled"
 
 CARDS: dict[str, Card] = {
-    "scenes": Card("scenes", "Painted churches (bundled)", "Progressive GAN", "scenes.safetensors", sizes=(128, 256, 256, 256, 128, 64),
-                   default_layer="layer4", bundled=True, licence="MIT", segmenters=("scenes", "scenes-judge"),
+    "scenes": Card("scenes", "Painted churches (bundled)", "Progressive GAN", "scenes.safetensors", sizes=(128, 256, 256, 256, 128, 64, 32),
+                   default_layer="layer6", bundled=True, licence="MIT", segmenters=("scenes", "scenes-judge"),
                    notes="Trained from nothing on procedurally painted church scenes; see core/zoo/bundled/MODEL.md."),
     **published.CARDS,
 }

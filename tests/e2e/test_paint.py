@@ -348,7 +348,7 @@ def test_every_shape_is_drawn_with_the_mouse(page: Page, server: str) -> None:
     after_change(page, lambda: corners((198, 198), (300, 210), (258, 300), (198, 198)))
     strokes = painting(page).strokes
     assert [s.shape for s in strokes] == ["free", "line", "rect", "polygon"]
-    scale = 384 / 64
+    scale = 384 / zoo.card("scenes").image_size[0]
     for stroke_made, points in zip(strokes[1:], ([(60, 120), (300, 144)], [(78, 198), (162, 258)],
                                                  [(198, 198), (300, 210), (258, 300)]), strict=True):
         np.testing.assert_allclose(stroke_made.points, np.asarray(points) / scale, atol=0.5)

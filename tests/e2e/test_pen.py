@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from core import zoo
 from core.benchmark import picture
 from core.image import encode
 from tests.e2e.helpers import WAIT_MS, settled, stroke, visit
@@ -20,7 +21,7 @@ def assert_whole_stroke(page: Page, width: float, first: float, last: float) -> 
     wait_until(page, lambda: len(cards(page)) == 1, "the stroke that was drawn meanwhile")
     settled(page)
     xs = [x for x, _ in painting(page).strokes[0].points]
-    step = width / 64
+    step = width / zoo.card("scenes").image_size[0]
     assert min(xs) == pytest.approx(first / step, abs=1.5)
     assert max(xs) == pytest.approx(last / step, abs=1.5)
 
