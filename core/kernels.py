@@ -17,20 +17,24 @@ UNSURE = np.uint16(1 << 15)  # flag of a cell that a level cuts in two
 
 
 @numba.njit(nogil=True, cache=True, boundscheck=False, fastmath={"nnan", "nsz"})
-def _bound(row):  # type: ignore[no-untyped-def]
-    """No value blended from this row exceeds it (0 included: zero padding)."""
-    top = np.float32(0)
-    for x in range(row.size):
+def _largest(row):  # type: ignore[no-untyped-def]
+    top = row[0]
+    for x in range(1, row.size):
         top = max(top, row[x])
-    return top * MARGIN
+    return top
 
 
 @jit
 def _bounds(source, high, ready):  # type: ignore[no-untyped-def]
-    """high (h,): no value blended from a row exceeds it; ready (h,): no row is widened yet."""
+    """high (h,): no value blended from a row exceeds it (0 included: zero padding); ready (h,): no row is widened yet. Returns the
+    map's largest value."""
+    peak = _largest(source[0])
     for y in range(source.shape[0]):
-        high[y] = _bound(source[y])
+        top = _largest(source[y])
+        peak = max(peak, top)
+        high[y] = max(top, np.float32(0)) * MARGIN
         ready[y] = False
+    return peak
 
 
 @jit
@@ -82,7 +86,8 @@ def _blend(a0, a1, b0, b1, wx0, wx1, w_top, w_bottom, first, last, out):  # type
 
 
 @jit
-def count_one(acts, codes, columns, levels, y0, y1, wy0, wy1, x0, x1, wx0, wx1, first, last, total):  # type: ignore[no-untyped-def]
+def count_one(acts, codes, columns, levels, y0, y1, wy0, wy1, x0, x1, wx0, wx1,  # type: ignore[no-untyped-def]
+              first, last, total, peaks):
     """`count` for a single level (T = 1). Few pixels are above it, so grid pixels that lie between the same four map values are
     passed over together when all four are too low."""
     n, same = acts.shape[0], acts.shape[2] == y0.size and acts.shape[3] == x0.size
@@ -94,7 +99,7 @@ def count_one(acts, codes, columns, levels, y0, y1, wy0, wy1, x0, x1, wx0, wx1, 
         level = levels[u, 0]
         for i in range(n):
             source = acts[i, u]
-            _bounds(source, high, ready)
+            peaks[i, u] = _bounds(source, high, ready)
             for r in range(rows.size - 1):
                 top, bottom = y0[rows[r]], y1[rows[r]]
                 if max(high[top], high[bottom]) <= level:
@@ -123,12 +128,12 @@ def count_one(acts, codes, columns, levels, y0, y1, wy0, wy1, x0, x1, wx0, wx1, 
 
 @jit
 def count(acts, codes, columns, levels, low, scale, table, y0, y1, wy0, wy1, x0, x1, wx0, wx1,  # type: ignore[no-untyped-def]
-          first, last, total):
+          first, last, total, peaks):
     """Adds to total (U,columns,T+1) int32: pixels by unit, column and number of levels below the value (strictly).
 
     codes (N,H,W) uint32: each pixel's label combination × (T+1); columns (M,k) int32: the columns a combination counts for,
     −1 = none. levels (U,T+1) float32: ascending, then +inf. low, scale (U,), table (U,cells) uint16: see `core.stats.cells`.
-    Bin 0 (no level below) is left to the caller, who knows the number of pixels of each column.
+    Bin 0 (no level below) is left to the caller, who knows the number of pixels of each column. peaks (N,U): each map's largest value.
     """
     n, height, width = acts.shape[0], y0.size, x0.size
     bins, top_cell = levels.shape[1], np.float32(table.shape[1] - 1)
@@ -142,7 +147,7 @@ def count(acts, codes, columns, levels, low, scale, table, y0, y1, wy0, wy1, x0,
         level, look = levels[u], table[u]
         for i in range(n):
             source = acts[i, u]
-            _bounds(source, high, ready)
+            peaks[i, u] = _bounds(source, high, ready)
             for y in range(height):
                 if max(high[y0[y]], high[y1[y]]) <= level[0]:
                     continue

@@ -34,8 +34,7 @@ class Measure:
 
     def add(self, acts: Tensor, labels: LabelMap, seeds: np.ndarray) -> None:
         """(N,U,h,w) float32; label maps and seeds of the same images."""
-        self._counts.add(acts, labels)
-        self._top.add(acts, seeds)
+        self._top.add(acts, seeds, self._counts.add(acts, labels))
         self._channel_pixels += labels.channel_pixels
 
     def state(self) -> dict[str, np.ndarray]:

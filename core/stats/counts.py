@@ -150,25 +150,27 @@ class CrossCounts:
         self._by = by or cells(self.levels[:, 0], self.levels[:, -1])
         self._table = table(self.levels, self._by) if levels.shape[1] > 1 else np.empty((len(levels), 0), np.uint16)
 
-    def add(self, acts: Tensor, labels: LabelMap) -> None:
-        """(N,U,h,w) float32 activations of the images that `labels` describes."""
+    def add(self, acts: Tensor, labels: LabelMap) -> np.ndarray:
+        """(N,U,h,w) float32 activations of the images that `labels` describes. Returns each map's largest value (N,U), which is seen
+        on the way."""
         self.pixels += labels.pixels
         if self.pixels.max() > np.iinfo(np.int32).max:
             raise BadInput("more than 2³¹ pixels in one count; use fewer images or a coarser counting grid")
         if acts.device.type == "cpu":
             from core import kernels
 
-            values = acts.contiguous().numpy()
+            values, peaks = acts.contiguous().numpy(), np.empty(acts.shape[:2], np.float32)
             if self.levels.shape[1] == 1:
                 over_units(len(self.levels), lambda a, b: kernels.count_one(
-                    values, labels.codes, labels.columns, self.levels, *self.to.taps, a, b, self._total))
-                return
+                    values, labels.codes, labels.columns, self.levels, *self.to.taps, a, b, self._total, peaks))
+                return peaks
             codes = labels.codes.astype(np.uint32) * np.uint32(self._edges.shape[1])
             over_units(len(self.levels), lambda a, b: kernels.count(
                 values, codes, labels.columns, self._edges, self._by.low, self._by.scale, self._table, *self.to.taps,
-                a, b, self._total))
-        else:
-            self._add_torch(acts, labels)
+                a, b, self._total, peaks))
+            return peaks
+        self._add_torch(acts, labels)
+        return np.asarray(acts.amax((2, 3)).cpu().numpy())
 
     def _add_torch(self, acts: Tensor, labels: LabelMap) -> None:
         """The same numbers from dense tensors, a block of units at a time; sums stay on the device until asked for."""

@@ -27,10 +27,10 @@ class TopK:
         """(U,K,h,w) float16, strongest first."""
         return np.take_along_axis(self._maps, self._place[:, :, None, None], 1)
 
-    def add(self, acts: Tensor, seeds: np.ndarray) -> None:
-        """(N,U,h,w) float32 and the N seeds they belong to."""
+    def add(self, acts: Tensor, seeds: np.ndarray, peaks: np.ndarray | None = None) -> None:
+        """(N,U,h,w) float32 and the N seeds they belong to; peaks (N,U): each map's maximum, where it is known already."""
         k = self.scores.shape[1]
-        peaks = acts.amax((2, 3)).T.cpu().numpy()
+        peaks = (acts.amax((2, 3)).cpu().numpy() if peaks is None else peaks).T
         units = np.flatnonzero((peaks > self.scores[:, -1:]).any(1))
         if not len(units):
             return

@@ -185,6 +185,16 @@ def test_batches_singles_merges_and_dense_tensors_count_the_same(seed: int, n: i
     assert np.array_equal(together.pixels, whole.pixels)
 
 
+@pytest.mark.parametrize("steps", [1, 5])
+@pytest.mark.parametrize("size", [1, 4, 8, 12])
+@pytest.mark.parametrize("shift", [0.0, -10.0])
+def test_counting_tells_the_largest_value_of_each_map(steps: int, size: int, shift: float) -> None:
+    acts = maps(3, 4, size) + shift
+    levels = np.sort(maps(1, 4, 8, 1).flatten(2)[0].numpy()[:, :steps], 1)
+    counts = CrossCounts(levels, len(LABELS) + 1, resampling((size, size), (8, 8), "border"))
+    np.testing.assert_array_equal(counts.add(acts, label_map(segs(3, 8), LABELS, (8, 8))), acts.amax((2, 3)).numpy())
+
+
 def test_extreme_levels_and_values_are_counted_exactly() -> None:
     """Levels so close that the starting guess cannot tell them apart, and values far outside."""
     levels = np.array([[0, np.nextafter(np.float32(0), 1, dtype=np.float32), 1e-30, 1, 1, 3e38]], np.float32)
