@@ -14,14 +14,19 @@ from core.errors import BadInput
 
 def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = 3) -> tuple[float, float]:
     """(precision, recall), each 0..1. Raises BadInput when a set has no k neighbours."""
+    generated_in, real_in = members(real, generated, k)
+    return float(generated_in.mean()), float(real_in.mean())
+
+
+def members(real: np.ndarray, generated: np.ndarray, k: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """(M,) bool: which generated pictures lie inside the real manifold; (N,) bool: which real ones inside the generated one.
+    Raises BadInput."""
     if real.ndim != 2 or generated.ndim != 2 or real.shape[1] != generated.shape[1]:
         raise BadInput(f"two sets of descriptors (N,D) of one length are needed, got {real.shape} and {generated.shape}")
     if min(len(real), len(generated)) <= k:
         raise BadInput(f"more than {k} pictures a set are needed, got {len(real)} and {len(generated)}")
     across = distances(real, generated)
-    precision = (across <= _radius(real, k)[:, None]).any(0).mean()
-    recall = (across <= _radius(generated, k)[None]).any(1).mean()
-    return float(precision), float(recall)
+    return np.asarray((across <= _radius(real, k)[:, None]).any(0)), np.asarray((across <= _radius(generated, k)[None]).any(1))
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

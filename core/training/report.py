@@ -16,13 +16,15 @@ import numpy as np
 
 from core.dissect import Dissection
 from core.metrics.frechet import frechet
-from core.metrics.precision import precision_recall
+from core.metrics.precision import members, precision_recall
 from core.scenes import LABELS
 from core.segment.bundled import BundledSegmenter
 from core.training.pool import Pool, open_pool
 from core.training.segmenter import held_out
 from core.training.watch import Reading, pictures, read
 from core.zoo.proggan import ProgGANNet
+
+SHOWN = 0.005   # a picture shows a label when it covers so much of it
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Figures:
     precision_recall: tuple[float, float]
     precision_recall_worlds: tuple[float, float]
     areas: dict[str, tuple[float, float, float]]    # label: generated, world (both by the judge), world (truth)
+    where: dict[str, tuple[float, float, float, float]]   # label: precision and recall of pictures that show it, and of the others
 
 
 def measure(net: ProgGANNet, judge: BundledSegmenter, home: Path, count: int = 2000) -> Figures:
@@ -46,8 +49,21 @@ def measure(net: ProgGANNet, judge: BundledSegmenter, home: Path, count: int = 2
     first, second = (_read_scenes(judge, pool, start, count) for start in (0, count))
     truth = _true_areas(pool, count)
     areas = {x.name: (float(made.areas[x.id]), float(first.areas[x.id]), float(truth[x.id])) for x in LABELS[1:]}
+    inside = members(first.features, made.features)
+    where = {x.name: by_presence(inside, (made, first), x.id) for x in LABELS[1:]}
     return Figures(count, frechet(first.features, made.features), frechet(first.features, second.features),
-                   precision_recall(first.features, made.features), precision_recall(first.features, second.features), areas)
+                   (float(inside[0].mean()), float(inside[1].mean())), precision_recall(first.features, second.features), areas, where)
+
+
+def by_presence(inside: tuple[np.ndarray, np.ndarray], readings: tuple[Reading, Reading], label: int) -> tuple[float, float, float, float]:
+    """Shares of generated pictures and of scenes that lie inside the other set: those that show the label, then those that do not."""
+    shares = []
+    for found, reading in zip(inside, readings, strict=True):
+        assert reading.each is not None
+        shown = reading.each[:, label] >= SHOWN
+        shares.append([float(found[which].mean()) if which.any() else float("nan") for which in (shown, ~shown)])
+    (precise, other_precise), (recalled, other_recalled) = shares
+    return precise, recalled, other_precise, other_recalled
 
 
 def _read_scenes(judge: BundledSegmenter, pool: Pool, start: int, count: int) -> Reading:
@@ -72,6 +88,10 @@ def generator_text(figures: Figures) -> str:
     for name, (made, world, truth) in sorted(figures.areas.items(), key=lambda item: -item[1][1]):
         ratio = f"{made / world:.2f}" if world else "–"
         lines.append(f"| {name} | {100 * made:.2f} | {100 * world:.2f} | {ratio} | {100 * truth:.2f} |")
+    lines += ["", f"| label, in pictures that show it on {100 * SHOWN:g} % or more | precision | recall | precision without it "
+              "| recall without it |", "|---|---|---|---|---|"]
+    for name, row in sorted(figures.where.items(), key=lambda item: item[1][1]):
+        lines.append(f"| {name} | {' | '.join('–' if np.isnan(x) else f'{x:.2f}' for x in row)} |")
     return "\n".join(lines)
 
 

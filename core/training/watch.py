@@ -22,22 +22,24 @@ REAL = 1000
 
 @dataclass(frozen=True)
 class Reading:
-    """Of one set of pictures: descriptors (N,D) and the mean area of every label (C,), as one segmenter sees them."""
+    """Of one set of pictures: descriptors (N,D), the mean area of every label (C,), and each picture's areas (N,C) where they were
+    asked for; as one segmenter sees them."""
 
     features: np.ndarray
     areas: np.ndarray
+    each: np.ndarray | None = None
 
 
 def read(segmenter: BundledSegmenter, batches: list[Tensor]) -> Reading:
     """Pictures, in batches, -> Reading."""
-    features, counts, pixels = [], np.zeros(len(segmenter.labels)), 0
+    features, each, columns = [], [], len(segmenter.labels)
     with torch.no_grad():
         for images in batches:
             features.append(segmenter.features(images).float().cpu().numpy())
             maps = segmenter(images).cpu().numpy()
-            counts += np.bincount(maps.ravel(), minlength=len(counts))
-            pixels += maps.size // maps.shape[1]
-    return Reading(np.concatenate(features), counts / pixels)
+            pixels = maps.shape[2] * maps.shape[3]
+            each += [np.bincount(one.ravel(), minlength=columns) / pixels for one in maps]
+    return Reading(np.concatenate(features), np.mean(each, 0), np.stack(each))
 
 
 def world_reading(segmenter: BundledSegmenter, pool: Pool, count: int = REAL) -> Reading:

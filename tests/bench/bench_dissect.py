@@ -2,8 +2,8 @@
 
 Every number is a ratio of two things that alternate in one process (medians over --repeat); seconds of a shared machine mean
 little. CPU time is shown beside wall time: other work on the machine disturbs it less, but it does not show that the engine makes
-the next pictures while it counts. --only runs one part: forward, published, counting, memory or scaling; --images 1000 is the full
-size (1000 + 200 images; published: an eighth), the default a fifth of it.
+the next pictures while it counts. --only runs one part: forward, published, counting, memory, scaling or gpu; --images 1000 is the
+full size (1000 + 200 images; published: an eighth), the default a fifth of it.
 """
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class AlmostFree:
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         small = torch.nn.functional.adaptive_avg_pool2d(images, 64)
-        return torch.nn.functional.conv2d(small, self._mix).argmax(1, keepdim=True) + 1
+        return torch.nn.functional.conv2d(small, self._mix.to(images.device)).argmax(1, keepdim=True) + 1
 
     def scores(self, images: torch.Tensor, label: int) -> torch.Tensor:
         return images.sum(1) * 0
@@ -123,6 +123,36 @@ def bench_published(images: int, repeat: int, only: str = "") -> None:
     """The 256-px architecture, layer4, with a segmenter that costs almost nothing."""
     cases = {"layer4, levels and counts": (["layer4"], 1), "layer4, with 64-level curves": (["layer4"], 64)}
     compare("256-px architecture", random_generator(PUBLISHED), AlmostFree(), cases, max(8, images // 8), repeat, only)
+
+
+def bench_gpu(images: int) -> None:
+    """The 256-px architecture on a GPU: three layers, levels and counts; pictures a second, and the generator's share of the time."""
+    if not torch.cuda.is_available():
+        print("\nno GPU here")
+        return
+    random = random_generator(PUBLISHED)
+    generator = ChainGenerator(random.net.cuda(), name="random", fingerprint="random", z_dim=PUBLISHED[0])
+    layers, levels = ["layer4", "layer7", "layer10"], max(4, images // 5)
+    source = Source(generator, AlmostFree(), ())
+
+    def make() -> None:
+        with torch.inference_mode():
+            for start in range(0, images + levels, source.batch):
+                generator.span(generator.z_for_seeds(range(start, min(start + source.batch, images + levels))), None, None)
+        torch.cuda.synchronize()
+
+    print(f"\n256-px architecture on {torch.cuda.get_device_name()}, {', '.join(layers)}: {images} + {levels} images, "
+          f"batches of {source.batch}")
+    for t in (1, 64):
+        def run(images: int = images, levels: int = levels, t: int = t) -> None:
+            dissect(generator, AlmostFree(), layers, range(images), level_seeds=range(10**6, 10**6 + levels), levels=t)
+            torch.cuda.synchronize()
+
+        run(64, 32)
+        make()
+        bare, whole = timed(make)[0], timed(run)[0]
+        print(f"  {'levels and counts' if t == 1 else '64-level curves'}: {whole:.1f} s, {(images + levels) / whole:.0f} images a second, "
+              f"generator alone {bare:.1f} s ({bare / whole:.0%})", flush=True)
 
 
 def synthetic(units: int, size: int, labels: int, images: int = 8,
@@ -277,14 +307,14 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--memory-images", type=int, default=10_000)
     parser.add_argument("--plot", type=Path, help="SVG of the scaling part")
-    parser.add_argument("--only", choices=["forward", "published", "counting", "memory", "scaling"])
+    parser.add_argument("--only", choices=["forward", "published", "counting", "memory", "scaling", "gpu"])
     parser.add_argument("--case", default="", help="of forward and published, only the cases whose name contains this")
     options = parser.parse_args()
     parts: dict[str, Callable[[], None]] = {
         "counting": lambda: bench_counting(options.repeat), "scaling": lambda: bench_scaling(options.repeat, options.plot),
         "forward": lambda: bench_forward(options.images, options.repeat, options.case),
         "published": lambda: bench_published(options.images, options.repeat, options.case),
-        "memory": lambda: bench_memory(options.memory_images)}
+        "memory": lambda: bench_memory(options.memory_images), "gpu": lambda: bench_gpu(options.images)}
     for name, part in parts.items():
         if options.only in (None, name):
             part()

@@ -7,7 +7,7 @@ import scipy.linalg
 
 from core.errors import BadInput
 from core.metrics.frechet import frechet, kernel_distance
-from core.metrics.precision import precision_recall
+from core.metrics.precision import members, precision_recall
 
 
 @pytest.fixture
@@ -48,6 +48,18 @@ def test_precision_and_recall_tell_missing_variety_from_bad_pictures() -> None:
     precision, recall = precision_recall(real, wild)
     assert 0.4 < precision < 0.55
     assert recall > 0.9
+
+
+def test_members_say_which_pictures_lie_inside() -> None:
+    rng = np.random.RandomState(4)
+    real = np.concatenate([rng.randn(60, 3), rng.randn(60, 3) + 20])
+    generated = np.concatenate([rng.randn(60, 3), rng.randn(40, 3) - 60])
+    generated_in, real_in = members(real, generated)
+    assert generated_in[:60].mean() > 0.9
+    assert not generated_in[60:].any()
+    assert real_in[:60].mean() > 0.9
+    assert not real_in[60:].any()
+    assert precision_recall(real, generated) == (generated_in.mean(), real_in.mean())
 
 
 def test_a_set_lies_within_itself() -> None:

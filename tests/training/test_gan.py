@@ -15,6 +15,7 @@ from core.segment.bundled import BundledSegmenter
 from core.segment.nets import UNet, fold
 from core.training import checkpoint, critics, fast, gan, watch
 from core.training.export import export_generator
+from core.training.report import by_presence
 from core.training.segmenter import GROUPS
 from core.zoo.proggan import ProgGANNet
 
@@ -181,6 +182,20 @@ def test_the_watch_reads_areas_off_the_pictures() -> None:
     for label in LABELS:
         assert reading.areas[label.id] == pytest.approx((said == label.id).sum().item() / (6 * 32 * 32))
     assert reading.features.shape == (6, 8 + 4)
+    assert reading.each is not None
+    np.testing.assert_allclose(reading.each.mean(0), reading.areas)
+    assert reading.each[5, 0] == pytest.approx((said[5] == 0).sum().item() / 32**2)
+
+
+def test_precision_and_recall_are_told_apart_by_what_pictures_show() -> None:
+    def reading(*shares: float) -> watch.Reading:
+        each = np.array([[0, share] for share in shares])
+        return watch.Reading(np.zeros((len(shares), 1)), each.mean(0), each)
+
+    made, world = reading(0.4, 0.2, 0, 0.001), reading(0, 0, 0, 0.3)
+    inside = np.array([True, False, True, True]), np.array([True, False, False, False])
+    assert by_presence(inside, (made, world), 1) == (0.5, 0, 1, pytest.approx(1 / 3))   # a speck of 0.1 % does not count
+    assert all(np.isnan(by_presence(inside, (made, world), 0)[:2]))                     # nobody shows it
 
 
 def test_a_sheet_keeps_the_order_of_seeds() -> None:
