@@ -31,7 +31,8 @@ def table(inter: np.ndarray, above: np.ndarray, truth: np.ndarray) -> tuple[np.n
 def iqr(inter: np.ndarray, above: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Information quality ratio 0..1 of shares of pixels."""
     mutual, joint = table(inter, above, truth)
-    return np.divide(mutual, joint, out=np.zeros(mutual.shape), where=joint > 0)
+    # of an independent pair the four terms cancel, and rounding may leave a hair less than 0
+    return np.divide(np.maximum(mutual, 0.0), joint, out=np.zeros(mutual.shape), where=joint > 0)
 
 
 def agreement(inter: np.ndarray, above: np.ndarray, truth: np.ndarray) -> np.ndarray:
