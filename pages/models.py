@@ -281,7 +281,16 @@ def half_done() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{runs} {'run was' if runs == 1 else 'runs were'} cut off** and not gone on with; what is kept of "
                     f"{'it' if runs == 1 else 'them'} takes {size(used)}. The same run, asked for again, goes on from there.")
-        st.button("Remove what is kept", key="models.half_done", icon=":material/delete_sweep:", on_click=state.store().drop_half_done)
+        st.button("Remove what is kept", key="models.half_done", icon=":material/delete_sweep:", on_click=_drop_half_done)
+
+
+def _drop_half_done() -> None:
+    try:
+        state.store().drop_half_done()
+    except OSError as error:
+        state.put("models.notice", f"What is kept could not be removed: {error}")
+    else:
+        state.put("models.notice", "")
 
 
 def detail(entry: Entry) -> None:

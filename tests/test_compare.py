@@ -12,6 +12,7 @@ from core import compare as c
 from core import inpaint
 from core.errors import BadInput, JobCancelled
 from core.invert import Domain
+from core.store import Run
 from tests import toys
 
 GENERATOR, JUDGE = toys.ToyGenerator(), toys.ToySegmenter()
@@ -260,6 +261,14 @@ def test_stored_comparison_is_found_by_its_settings_and_generator(store):
     assert c.find(store, EDIT, "tree", 1, generator="g") == run.key
     assert c.find(store, EDIT, "tree", 2, generator="g") == ""
     assert c.find(store, EDIT, "tree", 1, generator="another") == ""
+
+
+def test_comparison_kept_in_an_older_form_is_neither_found_nor_read(store):
+    run = c.run_of(EDIT, "tree", 1, generator="g", chooser="s", judge="j")
+    older = Run(run.kind, run.params, run.inputs, run.version - 1)
+    store.put(older, {"before": PICTURE, "mask": TREE, "image0": PICTURE}, answers=[])
+    assert c.find(store, EDIT, "tree", 1, generator="g") == ""
+    assert c.load(store, older.key) is None
 
 
 def test_submitted_comparison_shows_its_board_while_it_runs_and_is_stored_at_the_end(store):

@@ -58,7 +58,7 @@ def try_without(model: str, layer: str, units: Sequence[int], *, images: int = 2
 def bundle(store: Store, *, model: str = "scenes", layer: str = "", images: int = 1000, report: Report = no_report) -> Quality:
     """What ships with the project: scores of the default layer, and the test of the 20 most suspicious units, into `store`.
 
-    About 12 minutes on one core.
+    About 7 minutes on one core.
     """
     from core import zoo
 

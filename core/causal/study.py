@@ -131,7 +131,7 @@ def bundle(store: Store, *, model: str = "scenes", layer: str = "", labels: Sequ
            report: Report = no_report) -> list[Study]:
     """The studies that ship with the project: the brush classes of the bundled model at its default layer, into `store`.
 
-    About 3 minutes a class on one free core, and 3 once for the single effects. Classes the generator never draws are left out.
+    About 5 minutes a class on one core, the single effects, made once, included. Classes the generator never draws are left out.
     """
     from core import zoo
     from core.scenes import BRUSHES

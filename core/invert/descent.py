@@ -6,7 +6,7 @@ other: many together are the same as one by one, up to rounding. The loss is pix
 features raised the agreement of label maps from 93.7 to 94.0 % on six scenes, at the same PSNR, and took 1.6 times as long.
 
 The weight of δ² trades fidelity for editing: activations far from the generator's own draw the picture better and obey its units
-less. On six scenes at 50 steps, switching off the 20 best units of cloud in the bundled generator's layer4 changed the clouds'
+less. On six scenes at 50 steps, switching off the 20 best units of cloud in the first 64-px generator's layer4 changed the clouds'
 area by +2 % at weight 0.002 (28.8 dB), by −9 % at 0.3 (27.6 dB) and by −24 % at 1 (25.1 dB, and worse with more steps).
 """
 from __future__ import annotations

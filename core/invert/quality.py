@@ -169,7 +169,7 @@ def bundle(store: Store, generator: Generator, encoder: Encoder, judge: Segmente
            scenes: range = HELD_OUT, report: Report = no_report) -> list[Quality]:
     """Computes what the photo page shows before torch is loaded: calibration, sample inversions, figures.
 
-    measured: the numbers of steps; 300 on all held-out scenes are by far the dearest part (about 17 minutes of one core).
+    measured: the numbers of steps; 300 on all held-out scenes are by far the dearest part (about 15 minutes of one core).
     Finished parts are stored and not made again.
     """
     domain = calibrate(store, generator, encoder, report)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+import numpy as np
 
 from core.cli import model as model_option
 from core.training.checkpoint import HOME
@@ -130,9 +131,10 @@ def export(what: str, size: str, home: Path) -> None:
 @main.command()
 @click.option("--count", default=2000, show_default=True, help="Pictures a set.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Markdown file to write (default: print).")
+@click.option("--sheet", type=click.Path(path_type=Path), default=None, help="JPEG to write: the pictures of seeds 0 to 63.")
 @DEVICE_OPTION
 @HOME_OPTION
-def report(count: int, out: Path | None, device: str, home: Path) -> None:
+def report(count: int, out: Path | None, sheet: Path | None, device: str, home: Path) -> None:
     """Measure the figures of MODEL.md anew on the bundled files."""
     from core import segment, zoo
     from core.segment.bundled import BundledSegmenter
@@ -144,6 +146,12 @@ def report(count: int, out: Path | None, device: str, home: Path) -> None:
     net = build(read_state(weights)).to(pick_device(device)) if weights.is_file() else None
     segmenters = {name: segment.load(name, device) for name in ("scenes", "scenes-judge")}
     readers = {name: s for name, s in segmenters.items() if isinstance(s, BundledSegmenter)}
+    if net is not None and sheet is not None:
+        from core.image import to_u8
+        from core.training import watch
+
+        images = [to_u8(batch) for batch in watch.pictures(net, range(64))]
+        sheet.write_bytes(watch.sheet(np.concatenate(images), fmt="JPEG"))
     text = reporting.report(net, readers, home, size=zoo.card("scenes").image_size[0], count=count)
     if out is None:
         click.echo(text)

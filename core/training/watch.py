@@ -22,8 +22,8 @@ REAL = 1000
 
 @dataclass(frozen=True)
 class Reading:
-    """Of one set of pictures: descriptors (N,D), the mean area of every label (C,), and each picture's areas (N,C) where they were
-    asked for; as one segmenter sees them."""
+    """Of one set of pictures, as one segmenter sees them: descriptors (N,D), the mean area of every label (C,), and each picture's
+    areas (N,C), which a reading kept on disk has not."""
 
     features: np.ndarray
     areas: np.ndarray
@@ -61,11 +61,11 @@ def pictures(net: ProgGANNet, seeds: range, batch: int = 20) -> list[Tensor]:
         return [net(part) for part in z.split(batch)]
 
 
-def sheet(images: np.ndarray, columns: int = 8) -> bytes:
-    """(N,H,W,3) uint8 -> PNG bytes of a grid, N a multiple of `columns`."""
+def sheet(images: np.ndarray, columns: int = 8, fmt: str = "PNG") -> bytes:
+    """(N,H,W,3) uint8 -> bytes of one picture, PNG or JPEG: a grid, N a multiple of `columns`."""
     n, h, w, _ = images.shape
     grid = images.reshape(n // columns, columns, h, w, 3).transpose(0, 2, 1, 3, 4).reshape(n // columns * h, columns * w, 3)
-    return encode(np.ascontiguousarray(grid))
+    return encode(np.ascontiguousarray(grid), fmt)
 
 
 def watch(net: ProgGANNet, segmenter: BundledSegmenter, world: Reading, *, count: int = 400) -> tuple[dict[str, Any], bytes]:

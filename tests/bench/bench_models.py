@@ -5,8 +5,9 @@
     python tests/bench/bench_models.py light         # bundled model, one thread: picture and edit ÷ their convolutions alone
     python tests/bench/bench_models.py pages         # … and every page of the dashboard, drawn with it in this process
 
-Weights are random: their values change nothing here. Opening and reading are timed in turn, from the disk (the file is dropped from
-the page cache before each) and from memory; the best of ROUNDS. The lower ratio is judged: on a busy machine either may be disturbed.
+Weights are random (not in `light`): their values change nothing here. Opening and reading are timed in turn, from the disk (the file is
+dropped from the page cache before each) and from memory; the best of ROUNDS. The lower ratio is judged: on a busy machine either may be
+disturbed.
 """
 from __future__ import annotations
 
