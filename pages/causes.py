@@ -217,8 +217,10 @@ def ranking_csv(d: Dissection, label: str, learned: Ranking) -> str:
 def learning(how: Mapping[str, Any]) -> str:
     """How α was learned."""
     removal = "everywhere" if how.get("removal") == "everywhere" else "in one cell"
+    at = "their 0.99 quantile" if how.get("inserts") == "q99" else "their mean where the class is"
     return (f"{how['steps']} steps of {how['samples']} pictures, the best of {how['pool']} each to remove the class from and to put it "
-            f"into; units damped {removal}, inserted into {place(how.get('block', 1))}{', half precision' if how.get('half') else ''}")
+            f"into; units damped {removal}, inserted into {place(how.get('block', 1))} at {at}"
+            f"{', half precision' if how.get('half') else ''}")
 
 
 def constants(found: dict[str, tuple[Ranking, Curves]]) -> None:

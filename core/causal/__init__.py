@@ -3,7 +3,7 @@
 Method: Bau et al. 2019, §3.2.
 
     from core.causal import load_ranking, load_curves            # stored results, no torch
-    from core.causal.optimise import ace                          # ace(generator, chooser, layer, "tree", iou) -> Ranking
+    from core.causal.optimise import ace                          # ace(generator, chooser, layer, "tree", iou, q99) -> Ranking
     from core.causal.single import single                         # every unit alone, all classes
     from core.causal.curves import curves                         # scored by the judge, random control included
     from core.causal.context import context                       # the door experiment

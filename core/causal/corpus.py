@@ -39,7 +39,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What α is learned from. values (U,): mean activation where the class is, which is what is inserted.
+    """What α is learned from. values (U,): mean activation where the class is, which is what is inserted while looking for places.
 
     popularity (cells,): how often each cell of the grid holds the class best. usual: the share of the present pictures that the
     class covers.

@@ -25,31 +25,37 @@ EVERY = 10          # steps between two kept states
 PASSES = 3          # a forward and backward pass costs about three forward passes; only for the progress bar
 
 
-def ace_run(generator: Generator, segmenter: Segmenter, layer: str, label: str, iou: np.ndarray, setting: Preset) -> Run:
-    """What the optimisation is made from: also its first α, so that another dissection is another run."""
-    start = [round(float(x), 6) for x in iou]
+def ace_run(generator: Generator, segmenter: Segmenter, layer: str, label: str, iou: np.ndarray, setting: Preset,
+            q99: np.ndarray | None = None) -> Run:
+    """What the optimisation is made from: also its first α and the values it is given, so that another dissection is another run."""
+    given = {"start": iou} | ({"values": q99} if q99 is not None and setting.inserts == "q99" else {})
     return Run("ace", {"model": generator.name, "layer": layer, "label": label, "segmenter": segmenter.name, **_named(setting),
-                       "start": start, "seeds": [PRESENT_SEEDS, CANDIDATE_SEEDS, setting.pool]},
+                       **{name: [round(float(x), 6) for x in array] for name, array in given.items()},
+                       "seeds": [PRESENT_SEEDS, CANDIDATE_SEEDS, setting.pool]},
                {"generator": generator.fingerprint, "segmenter": segmenter.fingerprint}, VERSION)
 
 
-def ace(generator: Generator, segmenter: Segmenter, layer: str, label: str, iou: np.ndarray, *, setting: str | Preset = "quick",
-        report: Report = no_report, store: Store | None = None) -> Ranking:
+def ace(generator: Generator, segmenter: Segmenter, layer: str, label: str, iou: np.ndarray, q99: np.ndarray | None = None, *,
+        setting: str | Preset = "quick", report: Report = no_report, store: Store | None = None) -> Ranking:
     """Units of the layer by learned α, highest first; for ties see `stored.ace_ranking`.
 
-    iou: (U,) of each unit with the label, from a dissection; α starts at iou / max iou. `segmenter` chooses: results must be
-    scored with another one. Goes on where a cancelled run stopped when a store is given. Raises UnknownName, BadInput.
+    iou: (U,) of each unit with the label, from a dissection; α starts at iou / max iou. q99: (U,) the dissection's, needed by presets
+    that insert it. `segmenter` chooses: results must be scored with another one. Goes on where a cancelled run stopped when a store is
+    given. Raises UnknownName, BadInput.
     """
     p = preset(setting) if isinstance(setting, str) else setting
     units = layer_info(generator, layer).units
     if iou.shape != (units,):
         raise BadInput(f"{layer} has {units} units; one IoU for each is needed, got shape {iou.shape}")
+    if p.inserts == "q99" and (q99 is None or q99.shape != (units,)):
+        raise BadInput(f"the preset {p.name!r} inserts each unit's 0.99 quantile: give the dissection's q99, shape ({units},); got "
+                       f"{'none' if q99 is None else f'shape {q99.shape}'}")
     label_id(segmenter.labels, label)
-    run = ace_run(generator, segmenter, layer, label, iou, p)
+    run = ace_run(generator, segmenter, layer, label, iou, p, q99)
 
     def work(pieces: Pieces) -> tuple[Arrays, list[str]]:
         with torch.autocast(generator.device.type, torch.bfloat16, enabled=p.half):
-            return _Optimisation(generator, segmenter, layer, label, p, report, pieces).run(iou)
+            return _Optimisation(generator, segmenter, layer, label, p, report, pieces).run(iou, q99)
 
     return ace_ranking(cached(run, store, work, device=str(generator.device)))
 
@@ -64,7 +70,7 @@ class _Optimisation:
     report: Report
     pieces: Pieces
 
-    def run(self, iou: np.ndarray) -> tuple[Arrays, list[str]]:
+    def run(self, iou: np.ndarray, q99: np.ndarray | None) -> tuple[Arrays, list[str]]:
         p = self.preset
         searching, learning = 2 * p.pool, 2 * PASSES * p.steps * p.samples
         corpus = self._corpus(within(self.report, 0, searching + learning, "looking for the class"))
@@ -72,7 +78,8 @@ class _Optimisation:
         cut_candidates = len(corpus.candidates.seeds) - min(p.evaluate, len(corpus.candidates.seeds) // 4)
         present = Activations(self.generator, self.layer, corpus.present)
         candidates = Activations(self.generator, self.layer, corpus.candidates)
-        values = torch.from_numpy(corpus.values).to(self.generator.device)
+        inserted = corpus.values if q99 is None or p.inserts == "mean" else np.asarray(q99, np.float32)
+        values = torch.tensor(inserted, device=self.generator.device)
         start = torch.from_numpy((iou / max(float(iou.max()), 1e-12)).astype(np.float32)).clamp(0, 1).to(values)
         state, losses, kept = self._resume(start)
         held = (np.arange(cut, len(corpus.present.seeds)), np.arange(cut_candidates, len(corpus.candidates.seeds)))
@@ -103,7 +110,7 @@ class _Optimisation:
             losses.append(total / p.samples)
             kept = self._keep(state, losses, kept)
         after = self._held_out(state.alpha, values, corpus, present, candidates, *held)
-        arrays = {"alpha": state.alpha.cpu().numpy(), "iou": np.asarray(iou, np.float32), "values": corpus.values,
+        arrays = {"alpha": state.alpha.cpu().numpy(), "iou": np.asarray(iou, np.float32), "values": inserted,
                   "popularity": corpus.popularity, "losses": np.asarray(losses, np.float32),
                   "held_out": np.asarray([before, after], np.float32),
                   "pictures": np.asarray([cut, cut_candidates, len(held[0])], np.int64)}
@@ -182,6 +189,7 @@ def smaller(setting: Preset, pool: int) -> Preset:
 
 def _named(setting: Preset) -> dict[str, object]:
     constants = asdict(setting)
-    if not setting.half:                     # so that runs of before there was a choice keep their key
-        del constants["half"]
+    for name, usual in (("half", False), ("inserts", "mean")):     # so that runs of before there was a choice keep their key
+        if constants[name] == usual:
+            del constants[name]
     return {"preset": constants.pop("name"), **constants}

@@ -107,7 +107,7 @@ def load_ranking(store: Store, model: str, layer: str, label: str, kind: Kind = 
 
 
 def load_values(store: Store, ranking: Ranking) -> np.ndarray | None:
-    """(U,) what an ACE ranking inserts: each unit's mean activation where the class is; None for another kind of ranking."""
+    """(U,) what an ACE ranking was learned inserting (see Preset.inserts); None for another kind of ranking."""
     saved = store.get(ranking.run.key) if ranking.kind == "ace" else None
     return saved.arrays["values"] if saved else None
 

@@ -98,8 +98,8 @@ def measure(generator: Generator, chooser: Segmenter, scorer: Segmenter, dissect
     label_id(scorer.labels, label)
     stages = Stages(report, ("ranking", "single effects", "curves", "context"))
     column = dissection.column(label)
-    learned = ace(generator, chooser, layer, label, dissection.iou[:, column], setting=plan.setting, report=stages.at(0),
-                  store=store)
+    learned = ace(generator, chooser, layer, label, dissection.iou[:, column], dissection.q99, setting=plan.setting,
+                  report=stages.at(0), store=store)
     alone = single(generator, chooser, layer, images=plan.single, report=stages.at(1), store=store)
     values = dissection.q99
     rankings = [learned, dissection.ranking(label)]

@@ -44,7 +44,8 @@ def quick(label: str) -> float:
     found = dissect.load(Store(), "scenes", layer)
     assert found is not None, "run first: make bundled"
     start, used = time.monotonic(), time.process_time()
-    ranking = ace(zoo.load("scenes", "cpu"), segment.load("scenes", "cpu"), layer, label, found.iou[:, found.column(label)])
+    ranking = ace(zoo.load("scenes", "cpu"), segment.load("scenes", "cpu"), layer, label, found.iou[:, found.column(label)],
+                  found.q99)
     took = time.monotonic() - start
     print(f"quick ranking of {label}: {took:.0f} s ({time.process_time() - used:.0f} s of processor; at most {QUICK_LIMIT:.0f} s); "
           f"first {', '.join(map(str, ranking.top(5)))}")

@@ -17,7 +17,7 @@ from core.errors import BadInput, JobCancelled, UnknownName
 from core.store import Run, Store
 from tests import toys
 
-SMALL = replace(PRESETS["quick"], pool=48, train=16, evaluate=4, steps=20, samples=8, rate=0.05)
+SMALL = replace(PRESETS["quick"], pool=48, train=16, evaluate=4, steps=20, samples=8, rate=0.05, inserts="mean")
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,23 @@ def test_what_is_inserted_is_the_mean_activation_where_the_class_is(
     assert 3 <= corpus.values[toys.TREE] <= 4
     assert corpus.values[toys.SKY] == 0
     assert corpus.values[toys.FAKE_TREE] == pytest.approx(1.3 * corpus.values[toys.TREE])
+
+
+def test_a_preset_inserts_the_values_it_is_given(generator: toys.ToyGenerator, segmenter: toys.ToySegmenter, store: Store) -> None:
+    start, given = iou(DOOR=0.5), replace(SMALL, inserts="q99")
+    means = gather(generator, segmenter, "layer1", 3, SMALL).values
+    by_mean = ace(generator, segmenter, "layer1", "door", start, setting=SMALL)
+    same, none = (ace(generator, segmenter, "layer1", "door", start, q99, setting=given, store=store)
+                  for q99 in (means, np.zeros_like(means)))
+    np.testing.assert_array_equal(same.score, by_mean.score)
+    assert same.run.key != none.run.key                               # another dissection is another run
+    losses = []
+    for ranking, values in ((same, means), (none, np.zeros_like(means))):
+        np.testing.assert_array_equal(causal.load_values(store, ranking), values)
+        saved = store.get(ranking.run.key)
+        assert saved is not None
+        losses.append(saved.arrays["losses"].mean())
+    assert losses[1] > losses[0] + 0.5                                # nothing is inserted, so no door appears
 
 
 def test_places_hold_the_class_or_gain_it(generator: toys.ToyGenerator, segmenter: toys.ToySegmenter) -> None:
@@ -211,6 +228,9 @@ def test_wrong_requests_are_named(generator: toys.ToyGenerator, segmenter: toys.
         ace(generator, segmenter, "layer1", "tree", np.zeros(4), setting=SMALL)
     with pytest.raises(BadInput, match="dome.* in only 0 of 48"):
         ace(generator, segmenter, "layer1", "dome", iou(), setting=SMALL)
+    for wrong in (None, np.zeros(4)):
+        with pytest.raises(BadInput, match="quick.* 0.99 quantile.*shape \\(9,\\); got"):
+            ace(generator, segmenter, "layer1", "tree", iou(), wrong)
     with pytest.raises(UnknownName, match="quik"):
         ace(generator, segmenter, "layer1", "tree", iou(), setting="quik")
 

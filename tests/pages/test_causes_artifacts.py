@@ -86,16 +86,17 @@ def test_presets_that_were_measured_are_held_against_each_other(show: Show, meas
     assert not app.exception
     assert "**quick** against **code**: rank correlation of α" in texts(app)
     assert "those of quick leave 0 %, those of code 0 %" in texts(app)
-    assert "units damped everywhere, inserted into 3 × 3 cells" in texts(app)   # quick is shown, until the other is asked for
+    # quick is shown, until the other is asked for
+    assert "units damped everywhere, inserted into 3 × 3 cells at their 0\\.99 quantile" in texts(app)
     app = show("causes", learned="code")
-    assert "units damped in one cell, inserted into one cell" in texts(app)
+    assert "units damped in one cell, inserted into one cell at their mean where the class is" in texts(app)
 
 
 def test_what_is_shown_is_what_was_tested(show: Show, measured: Store) -> None:
     d = load(measured, "toy", "layer1")
     assert d is not None
-    ace(toys.ToyGenerator(), toys.ToySegmenter(), "layer1", "tree", d.iou[:, d.column("tree")], setting=replace(SETTING, steps=1, rate=1.0),
-        store=measured)  # learned since, but never tested
+    ace(toys.ToyGenerator(), toys.ToySegmenter(), "layer1", "tree", d.iou[:, d.column("tree")], d.q99,
+        setting=replace(SETTING, steps=1, rate=1.0), store=measured)  # learned since, but never tested
     assert "30 steps of 8 pictures" in texts(show("causes"))
 
 

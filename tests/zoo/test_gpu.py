@@ -4,6 +4,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +107,8 @@ def test_dissection_and_causes_go_on_when_memory_runs_out(file: Path, cuda: Gene
                                                           monkeypatch: pytest.MonkeyPatch) -> None:
     def done(g: Generator) -> tuple[np.ndarray, np.ndarray]:
         d = dissect(g, labels, ["layer4"], range(128), level_seeds=range(1000, 1128))["layer4"]
-        setting = PRESETS["quick"].__class__(**{**vars(PRESETS["quick"]), "pool": 32, "steps": 2})
-        return d.iou, ace(g, labels, "layer4", "upper", d.iou[:, 1], setting=setting).score
+        setting = replace(PRESETS["quick"], pool=32, steps=2)
+        return d.iou, ace(g, labels, "layer4", "upper", d.iou[:, 1], d.q99, setting=setting).score
 
     monkeypatch.setattr("core.zoo.batch.first_size", lambda generator: 128)  # a guess that is far too high
     monkeypatch.setattr("core.dissect.engine.BATCH_GPU", 128)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_results_are_the_same_in_smaller_parts(act: str, file: Path, tmp_path: P
 def test_gradients_are_summed_in_smaller_parts(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     g, s = opened(file)
     iou = np.linspace(0, 1, 12).astype(np.float32)
-    setting = PRESETS["quick"].__class__(**{**vars(PRESETS["quick"]), "pool": 16, "steps": 3})
+    setting = replace(PRESETS["quick"], pool=16, steps=3, inserts="mean")
     whole = ace(g, s, "layer4", "upper", iou, setting=setting)
     with room(3, monkeypatch) as refused:
         parts = ace(*opened(file), "layer4", "upper", iou, setting=setting)
