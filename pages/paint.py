@@ -17,6 +17,7 @@ from core.paint import (
     AMOUNTS,
     CLASSES,
     LETTERS,
+    USUAL,
     Effect,
     Painting,
     PaintResult,
@@ -304,19 +305,20 @@ def settings(d: Dissection | None, narrow: bool) -> tuple[Style, str, float]:
                          persist_state="session")
         strength = st.slider("Strength", 0.0, 1.0, 1.0, 0.01, key="paint_strength", width=190, persist_state="session",
                              help="How far the units move towards their value: 0 nothing, 1 all the way.")
-        amount = st.segmented_control("Units", [*AMOUNTS, OWN], default=AMOUNTS[-1], required=True, key="paint_amount",
+        amount = st.segmented_control("Units", [*AMOUNTS, OWN], default=USUAL, required=True, key="paint_amount",
                                       format_func=str, persist_state="session", disabled=unit_set is not None,
-                                      help="How many of the class's units a stroke acts on, best first. The paper uses 20.")
+                                      help="How many of the class's units a stroke acts on, best first. The papers use "
+                                           f"{USUAL}; classes that sit in many units, as sky and grass, need more.")
         with st.popover("More", icon=":material/tune:"):
             st.selectbox("Another class as brush", known, index=None, key="paint_other", on_change=pick_class,
                          placeholder="Choose a class")
             mean = st.toggle("Insert the mean where the class is present", key="paint_mean", persist_state="session",
                              disabled=unit_set is not None,
                              help="Otherwise drawing inserts each unit's 0.99 quantile, as the original does.")
-    units = len(unit_set.units) if unit_set is not None else AMOUNTS[-1]
+    units = len(unit_set.units) if unit_set is not None else USUAL
     if unit_set is None and d is not None:
-        units = int(amount) if amount != OWN else st.number_input("Number of units", 1, len(d.q99), 20, key="paint_units",
-                                                                  persist_state="session", width=190)
+        units = int(amount) if amount != OWN else st.number_input("Number of units", 1, len(d.q99), min(USUAL, len(d.q99)),
+                                                                  key="paint_units", persist_state="session", width=190)
     if narrow:  # where the finger is: right above the canvas
         with st.container(horizontal=True, gap="small"):
             timeline_buttons(keys=False)

@@ -17,7 +17,7 @@ from core.image import MAX_BYTES, decode, encode
 from core.inpaint import samples
 from core.invert import Brought, Edited, EncoderCard, Inversion, Live, Loss, Step
 from core.jobs import Job, Report, interactive, short
-from core.paint import AMOUNTS, CLASSES, LETTERS, Painting
+from core.paint import AMOUNTS, CLASSES, LETTERS, USUAL, Painting
 from core.store import Run
 from core.units import Ranking
 from pages.parts import canvas, cards, charts, colours, easel, frame, gallery, pickers, state, window, wipe
@@ -468,7 +468,7 @@ def brush_settings(d: Dissection, side: int) -> tuple[Style, str, float]:
                                     format_func=str.capitalize, persist_state="session")
         tool = st.segmented_control("Tool", list(TOOLS), default="free", required=True, key="photo_tool",
                                     format_func=TOOLS.__getitem__, persist_state="session")
-        units = st.segmented_control("Units", AMOUNTS, default=AMOUNTS[-1], required=True, key="photo_units",
+        units = st.segmented_control("Units", AMOUNTS, default=USUAL, required=True, key="photo_units",
                                      persist_state="session", help="How many of the class's units a stroke acts on, best first.")
         width = st.slider("Brush size (pixels)", 1, side // 2, side // 6, key=f"photo_size_{side}", width=190,
                           persist_state="session")

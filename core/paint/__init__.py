@@ -9,7 +9,7 @@ document (Stroke, Painting) · history (undo, redo) · raster (mask_of) · brush
 effect (measure: what a stroke changed) · link (a painting in an address) · sheet (pictures to take away) · starts (good
 pictures to begin with). Importing this loads no torch.
 """
-from core.paint.brushes import AMOUNTS, CLASSES, LETTERS, Chosen, choose, dissection_for, stored_rankings
+from core.paint.brushes import AMOUNTS, CLASSES, LETTERS, USUAL, Chosen, choose, dissection_for, stored_rankings
 from core.paint.document import Mode, Painting, Shape, Stroke
 from core.paint.effect import Effect, measure
 from core.paint.history import Timeline
@@ -19,6 +19,6 @@ from core.paint.render import PaintResult, paint, paint_seeds, plain
 from core.paint.sheet import Trial, all_brushes, pair, trials_sheet
 from core.paint.starts import good_starts
 
-__all__ = ["AMOUNTS", "CLASSES", "LETTERS", "Chosen", "Effect", "Mode", "PaintResult", "Painting", "Shape", "Stroke",
+__all__ = ["AMOUNTS", "CLASSES", "LETTERS", "USUAL", "Chosen", "Effect", "Mode", "PaintResult", "Painting", "Shape", "Stroke",
            "Timeline", "Trial", "all_brushes", "choose", "dissection_for", "from_link", "good_starts", "link_for", "mask_of",
            "measure", "paint", "paint_seeds", "pair", "plain", "stored_rankings", "to_link", "trials_sheet", "union"]

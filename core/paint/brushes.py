@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 # the brushes of GANPaint, each with the letter that picks it (C and R are keys of Streamlit's own)
 CLASSES = ("sky", "cloud", "tree", "grass", "door", "brick", "dome")
 LETTERS = {"sky": "S", "cloud": "L", "tree": "T", "grass": "G", "door": "D", "brick": "B", "dome": "O"}
-AMOUNTS = (4, 10, 20)  # numbers of units offered: low, medium, high
+AMOUNTS = (4, 10, 20, 60)  # numbers of units offered
+USUAL = 20                 # the papers' number; classes that sit in many units (sky, grass) need more
 
 Rankings = Ranking | Mapping[str, Ranking] | None
 
