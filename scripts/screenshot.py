@@ -19,9 +19,20 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from core import zoo  # noqa: E402
+from core.paint import Painting, Stroke, to_link  # noqa: E402
+
 PAGES = ("overview", "layers", "units", "causes", "artifacts", "paint", "compare", "photo", "models")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
+
+
+def painted() -> str:
+    """Address parameters of the paint page with a few strokes, so that one sees what it does."""
+    strokes = (Stroke("tree", size=26, points=((106, 74), (110, 100))), Stroke("cloud", size=16, points=((66, 16), (98, 20))),
+               Stroke("dome", size=34, points=((56, 46), (70, 46))))
+    return "p=" + to_link(Painting("scenes", zoo.card("scenes").default_layer, 36, strokes))
 
 
 def free_port() -> int:
@@ -76,7 +87,8 @@ def main() -> None:
                                           color_scheme="dark" if args.dark else "light", device_scale_factor=1)
             page = context.new_page()
             for name in args.pages.split(","):
-                url = f"http://127.0.0.1:{port}/{'' if name == 'overview' else name}?{args.query}"
+                query = args.query or (painted() if name == "paint" else "")
+                url = f"http://127.0.0.1:{port}/{'' if name == 'overview' else name}?{query}"
                 began = time.monotonic()
                 page.goto(url)
                 settled(page)
