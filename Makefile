@@ -24,8 +24,9 @@ check: setup-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# two at a time, a file at one place: browser tests wait much of their time
 pytest: setup-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 fix: setup-dev
 	$(BIN)/ruff check --fix .

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,10 +54,16 @@ class Brushed:
         return self.after / self.before if self.before else float("nan")
 
 
+@lru_cache(maxsize=2)
+def _world(side: int, count: int) -> np.ndarray:
+    """Labels of the first scenes of the world: painted once for all brushes, layers and ways."""
+    _, labels = paint_scenes(SCENE_SEEDS["world"][:count], side)
+    return labels
+
+
 def places(label: str, side: int, count: int = 300) -> np.ndarray:
     """(side, side) float, sums to 1: where painted scenes have the class."""
-    _, labels = paint_scenes(SCENE_SEEDS["world"][:count], side)
-    share = (labels == IDS[label]).any(1).mean(0)
+    share = (_world(side, count) == IDS[label]).any(1).mean(0)
     return np.asarray(share / share.sum())
 
 
