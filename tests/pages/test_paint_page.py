@@ -198,3 +198,16 @@ def test_forged_state_in_the_canvas_is_refused_and_nothing_is_lost(dissected: No
     page.run()
     assert not page.exception
     assert at_easel(page).now.strokes == (PLACE,)
+
+
+def test_a_stroke_acts_on_the_chosen_number_of_units_and_on_no_more_than_there_are(dissected: None, show: Show) -> None:
+    page = show("paint")
+    for amount, units in ((4, 4), (60, 9), ("own", 9)):                # the toy has nine
+        page.session_state["paint_amount"] = amount
+        page.run()
+        assert not page.exception
+        page.button(key="paint_all").click().run()
+        assert at_easel(page).now.strokes[-1].units == units
+    page.session_state["paint_units"] = 200                            # chosen in a layer of more units
+    page.run()
+    assert not page.exception
